@@ -1,0 +1,97 @@
+"""`MSAFeatures`: what the network is given of one alignment (`featurize`).
+
+N sequences, L residues of the query, k co-evolution maps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from data_tools.alignment import Alignment
+from data_tools.alphabet import NUM_SYMBOLS
+from data_tools.coevolution import mean_field_dca, mutual_information_apc
+from data_tools.errors import AlignmentError
+from data_tools.weights import sequence_weights
+
+COEVOLUTION_MAPS: Final = ("mean_field_dca", "mutual_information_apc")
+"""Names of the maps `coevolution[..., k]`, in order."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MSAFeatures:
+    """Arrays of one alignment, ready to be cropped, stored or given to a network.
+
+    Raises AlignmentError at birth when shapes disagree.
+    """
+
+    tokens: npt.NDArray[np.uint8]
+    """`[N, L]`, see `data_tools.alphabet`; row 0 is the query."""
+    deletion_matrix: npt.NDArray[np.uint16]
+    """`[N, L]`, residues left out just before column l."""
+    weights: npt.NDArray[np.float32]
+    """`[N]`, in (0, 1]: 1 / number of sequences at least 80 % identical (`data_tools.weights`)."""
+    profile: npt.NDArray[np.float32]
+    """`[L, 22]`, weighted frequencies of the 22 symbols in each column; each row sums to 1."""
+    residue_index: npt.NDArray[np.int32]
+    """`[L]`, 0-based position in the query; a crop keeps the original values."""
+    coevolution: npt.NDArray[np.float32]
+    """`[L, L, k]`, symmetric, APC-corrected maps of `COEVOLUTION_MAPS`, zero on the diagonal; all zero when N = 1."""
+
+    def __post_init__(self) -> None:
+        depth, length = self.tokens.shape
+        expected: dict[str, tuple[int, ...]] = {
+            "deletion_matrix": (depth, length),
+            "weights": (depth,),
+            "profile": (length, NUM_SYMBOLS),
+            "residue_index": (length,),
+            "coevolution": (length, length, len(COEVOLUTION_MAPS)),
+        }
+        for name, shape in expected.items():
+            if getattr(self, name).shape != shape:
+                raise AlignmentError(f"{name} must be {shape}, not {getattr(self, name).shape}")
+
+    @property
+    def depth(self) -> int:
+        """N, the number of sequences."""
+        return int(self.tokens.shape[0])
+
+    @property
+    def length(self) -> int:
+        """L, the number of residues."""
+        return int(self.tokens.shape[1])
+
+    @property
+    def neff(self) -> float:
+        """Effective number of sequences: the sum of the weights."""
+        return float(self.weights.sum(dtype=np.float64))
+
+
+def featurize(alignment: Alignment) -> MSAFeatures:
+    """Compute all features of one alignment; float32 throughout, deterministic."""
+    weights = sequence_weights(alignment.tokens)
+    maps = [
+        mean_field_dca(alignment.tokens, weights),
+        mutual_information_apc(alignment.tokens, weights),
+    ]
+    return MSAFeatures(
+        tokens=alignment.tokens,
+        deletion_matrix=alignment.deletion_matrix,
+        weights=weights,
+        profile=column_profile(alignment.tokens, weights),
+        residue_index=np.arange(alignment.length, dtype=np.int32),
+        coevolution=np.stack(maps, axis=-1),
+    )
+
+
+def column_profile(tokens: npt.NDArray[np.uint8], weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Weighted frequencies `[L, 22]` of the symbols in each column of `tokens` `[N, L]`; each row sums to 1."""
+    length = tokens.shape[1]
+    cells = np.arange(length, dtype=np.int64)[None, :] * NUM_SYMBOLS + tokens
+    repeated = np.broadcast_to(weights.astype(np.float64)[:, None], tokens.shape)
+    counts = np.bincount(cells.ravel(), weights=repeated.ravel(), minlength=length * NUM_SYMBOLS)
+    frequencies = counts.reshape(length, NUM_SYMBOLS) / weights.sum(dtype=np.float64)
+    return frequencies.astype(np.float32)

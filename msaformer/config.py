@@ -1,0 +1,184 @@
+"""Configuration: typed sections, read from YAML, overridden by `key=value`. Nothing else parses configuration.
+
+Every key stands here once, with its meaning, unit, range and default; unknown keys are refused with the nearest name.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from msaformer.errors import ConfigError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelConfig(_Section):
+    """The network. Paper values in brackets are AlphaFold 2's."""
+
+    num_blocks: int = Field(4, ge=1, description="Evoformer blocks [48]")
+    c_m: int = Field(32, ge=1, description="channels of the MSA track [256]")
+    c_z: int = Field(48, ge=1, description="channels of the pair track [128]")
+    msa_heads: int = Field(4, ge=1, description="heads of row and column attention [8]")
+    msa_head_channels: int = Field(8, ge=1, description="channels a head of row and column attention [32]")
+    pair_heads: int = Field(4, ge=1, description="heads of triangle attention [4]")
+    pair_head_channels: int = Field(8, ge=1, description="channels a head of triangle attention [32]")
+    outer_product_channels: int = Field(8, ge=1, description="channels of the outer product mean [32]")
+    triangle_channels: int = Field(32, ge=1, description="hidden channels of triangle multiplication [128]")
+    transition_factor: int = Field(2, ge=1, description="widening of the transitions [4]")
+    tied_rows: bool = Field(False, description="one row-attention map for all sequences, as in MSA Transformer")
+    coevolution: bool = Field(True, description="embed the co-evolution maps into the pair track")
+    num_recycles: int = Field(0, ge=0, le=16, description="further passes through the trunk [3]")
+    msa_dropout: float = Field(0.15, ge=0, lt=1, description="row attention, shared over sequences [0.15]")
+    pair_dropout: float = Field(0.25, ge=0, lt=1, description="triangle updates, shared over rows or columns [0.25]")
+    max_relative_position: int = Field(32, ge=1, description="separations are clipped to ± this [32]")
+    max_depth: int = Field(
+        128, ge=1, description="sequences given to the trunk in prediction; chosen by sequence weight"
+    )
+
+
+class DataConfig(_Section):
+    """What a training example is made of. Paths are seen from the current directory."""
+
+    train: Path | None = Field(None, description="store of the training examples (msaformer featurize)")
+    validation: Path | None = Field(None, description="store of the validation examples; none: no validation")
+    crop_length: int = Field(128, ge=8, description="residues of a crop")
+    two_segment_share: float = Field(0.5, ge=0, le=1, description="share of crops made of two stretches")
+    max_depth: int = Field(32, ge=1, description="sequences of a crop; fewer are drawn at random, see min_depth")
+    min_depth: int = Field(1, ge=1, description="the number of sequences is drawn log-uniformly from here up")
+    full_depth_share: float = Field(0.7, ge=0, le=1, description="share of crops that take max_depth sequences")
+    mask_ratio: float = Field(0.15, ge=0, lt=1, description="share of MSA cells to be predicted [0.15]")
+    drop_coevolution: float = Field(0.1, ge=0, le=1, description="share of examples without co-evolution maps")
+    num_workers: int = Field(1, ge=0, le=64, description="processes that prepare examples; 0: the training process")
+
+
+class LossConfig(_Section):
+    """Weights of the tasks in the total loss."""
+
+    contact: float = Field(1.0, ge=0, description="binary cross-entropy of Cβ-Cβ < 8 Å")
+    distogram: float = Field(0.3, ge=0, description="cross-entropy over the distance bins [0.3]")
+    masked_msa: float = Field(0.1, ge=0, description="cross-entropy of masked MSA cells [2.0]")
+    min_separation: int = Field(6, ge=1, description="smallest |i - j| of a scored contact")
+
+
+class OptimizerConfig(_Section):
+    """AdamW with linear warm-up, then cosine decay to `final_lr_ratio`."""
+
+    learning_rate: float = Field(1e-3, gt=0, description="at the end of the warm-up")
+    warmup_steps: int = Field(100, ge=0, description="optimizer steps")
+    final_lr_ratio: float = Field(0.05, ge=0, le=1, description="learning rate at the last step, as a share")
+    weight_decay: float = Field(0.01, ge=0, description="of matrices; biases and norms are not decayed")
+    betas: tuple[float, float] = Field((0.9, 0.99), description="AdamW moments")
+    clip_norm: float = Field(1.0, gt=0, description="global gradient norm")
+    ema_decay: float = Field(0.995, ge=0, lt=1, description="of the weights that are validated and released; 0: off")
+
+
+class TrainingConfig(_Section):
+    """Length, rhythm and place of a run."""
+
+    output: Path = Field(Path("runs/tiny"), description="folder of checkpoints, log and weights")
+    seed: int = Field(0, ge=0, description="seed of everything random")
+    steps: int = Field(2000, ge=1, description="optimizer steps in all")
+    batch_size: int = Field(1, ge=1, description="examples a forward pass")
+    accumulation: int = Field(4, ge=1, description="forward passes an optimizer step")
+    log_every: int = Field(10, ge=1, description="steps")
+    validate_every: int = Field(500, ge=1, description="steps")
+    validation_examples: int = Field(40, ge=1, description="the first so many of the validation store")
+    validation_max_length: int = Field(256, ge=8, description="longer validation proteins are cropped in the middle")
+    checkpoint_every: int = Field(200, ge=1, description="steps")
+    keep_checkpoints: int = Field(2, ge=1, description="older ones are removed")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto: cuda, then mps, then cpu")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast; norms, softmax in float32")
+    num_threads: int = Field(0, ge=0, description="CPU threads of torch; 0: torch's own choice")
+
+
+class Config(_Section):
+    """Everything a run needs."""
+
+    name: str = Field("tiny", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="identity of the model")
+    model: ModelConfig = ModelConfig()
+    data: DataConfig = DataConfig()
+    loss: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    training: TrainingConfig = TrainingConfig()
+
+
+def load_config(path: Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:
+    """Read a YAML file and apply `section.key=value` overrides, later ones winning.
+
+    Raises ConfigError naming file or override, key, value seen and value expected; a misspelt key gets the nearest
+    real one.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as a configuration file: {error}") from error
+    tree = _parse_yaml(text, str(path))
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: expected sections such as 'model:' and 'training:', not {type(tree).__name__}")
+    for override in overrides:
+        _apply_override(tree, override)
+    return validate_config(tree, str(path))
+
+
+def validate_config(tree: dict[str, Any], source: str) -> Config:
+    """Turn nested dictionaries into a Config. Raises ConfigError (see `load_config`)."""
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(f"{source}: " + "; ".join(_explain(entry) for entry in error.errors())) from error
+
+
+def dump_config(config: Config) -> str:
+    """The whole configuration as YAML, defaults included."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def _parse_yaml(text: str, source: str) -> Any:
+    try:
+        return yaml.safe_load(text) if text.strip() else {}
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not valid YAML"
+        raise ConfigError(f"{source}{place}: {problem}") from error
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    names = key.strip().split(".")
+    if not equals or not all(names):
+        raise ConfigError(f"-o {override}: expected section.key=value, such as training.steps=100")
+    section = tree
+    for depth, name in enumerate(names[:-1]):
+        section = section.setdefault(name, {})
+        if not isinstance(section, dict):
+            raise ConfigError(f"-o {override}: {'.'.join(names[: depth + 1])} is a value, not a section")
+    section[names[-1]] = _parse_yaml(text, f"-o {override}") if text else None
+
+
+def _explain(entry: Any) -> str:
+    """One sentence for one pydantic error."""
+    place = [str(part) for part in entry["loc"]]
+    key = ".".join(place)
+    if entry["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(place[-1], _known_keys(place[:-1]), n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(_known_keys(place[:-1]))}"
+        return f"unknown key {key!r}{hint}"
+    return f"{key}: {entry['msg'].lower()}, not {entry['input']!r}"
+
+
+def _known_keys(section: list[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    for name in section:
+        annotation = model.model_fields[name].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)

@@ -1,0 +1,70 @@
+"""Which residues and which sequences of an example the network is given.
+
+Dimension key: N sequences, L residues, k co-evolution maps.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+_MIN_MAP_SEPARATION: Final = 4  # |i - j| from which a co-evolution map is measured; nearer pairs are covalent neighbours
+_MAX_Z: Final = 30.0  # standard deviations; bounds what a degenerate alignment can feed in
+
+
+def crop_residues(
+    length: int, crop_length: int, two_segment_share: float, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Choose residues, ascending: one stretch, or two stretches of half the length with a gap between them.
+
+    Two stretches let a short crop hold pairs of any separation. A protein no longer than the crop is taken whole.
+    """
+    if length <= crop_length:
+        return np.arange(length)
+    if rng.random() >= two_segment_share:
+        start = int(rng.integers(length - crop_length + 1))
+        return np.arange(start, start + crop_length)
+    half = crop_length // 2
+    spare = length - 2 * half
+    first, second = np.sort(rng.integers(spare + 1, size=2))
+    return np.concatenate([np.arange(first, first + half), np.arange(second + half, second + 2 * half)])
+
+
+def sample_rows(
+    weights: npt.NDArray[np.float32], depth: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Draw `depth` sequences without replacement, in proportion to their weights; row 0, the query, comes first."""
+    if len(weights) <= depth:
+        return np.arange(len(weights))
+    others = weights[1:].astype(np.float64)
+    keys = rng.exponential(size=len(others)) / others  # exponential races: a weighted draw without replacement
+    drawn = np.argpartition(keys, depth - 1)[: depth - 1] if depth > 1 else np.empty(0, np.int64)
+    return np.concatenate([[0], np.sort(drawn) + 1])
+
+
+def draw_depth(
+    max_depth: int, min_depth: int, full_share: float, rng: np.random.Generator
+) -> int:
+    """`max_depth` in a share of the draws, else log-uniform between `min_depth` and `max_depth`."""
+    if rng.random() < full_share:
+        return max_depth
+    return round(float(np.exp(rng.uniform(np.log(min_depth), np.log(max_depth)))))
+
+
+def standardize_maps(coevolution: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Express maps `[L, L, k]` in standard deviations of their pairs with |i - j| ≥ 4, clipped to ±30.
+
+    A map without spread (N = 1, tiny L) becomes zero.
+    """
+    length = coevolution.shape[0]
+    far = np.triu(np.ones((length, length), bool), _MIN_MAP_SEPARATION)
+    if not far.any():
+        return np.zeros_like(coevolution)
+    values = coevolution[far].astype(np.float64)
+    mean, spread = values.mean(axis=0), values.std(axis=0)
+    scaled = (coevolution - mean) / np.where(spread > 0, spread, np.inf)
+    diagonal = np.arange(length)
+    scaled[diagonal, diagonal] = 0.0
+    return np.clip(scaled, -_MAX_Z, _MAX_Z).astype(np.float32)

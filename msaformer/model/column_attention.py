@@ -1,0 +1,28 @@
+"""Column attention: across the sequences at one residue position.
+
+Dimension key: B batch, N sequences, L residues, c_m channels of the MSA track.
+"""
+
+from __future__ import annotations
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from msaformer.model.attention import GatedAttention, LayerNorm
+
+
+class ColumnAttention(nn.Module):
+    """Self-attention across the sequences at each residue position (AlphaFold 2, Algorithm 8)."""
+
+    def __init__(self, c_m: int, num_heads: int, head_channels: int) -> None:
+        super().__init__()
+        self.norm = LayerNorm(c_m)
+        self.attention = GatedAttention(c_m, num_heads, head_channels)
+
+    def forward(
+        self, msa: Float[Tensor, "B N L c_m"], msa_mask: Bool[Tensor, "B N L"]
+    ) -> Float[Tensor, "B N L c_m"]:
+        """Return the update of the MSA track."""
+        columns = self.norm(msa).transpose(1, 2)
+        out: Tensor = self.attention(columns, msa_mask.transpose(1, 2))
+        return out.transpose(1, 2)

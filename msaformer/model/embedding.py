@@ -1,0 +1,89 @@
+"""From a batch to the first MSA and pair tracks, and from one recycling pass to the next.
+
+Dimension key: B batch, N sequences, L residues (i, j), k co-evolution maps, c_m / c_z channels of the tracks.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from data_tools.alphabet import NUM_SYMBOLS, NUM_TOKENS
+from data_tools.features import COEVOLUTION_MAPS
+from msaformer.config import ModelConfig
+from msaformer.data.batch import Batch
+from msaformer.model.attention import LayerNorm
+
+_DELETION_SCALE = 3.0  # deletion value = 2/π · atan(count / 3), AlphaFold 2, table 1
+_MAP_SCALE = 4.0  # standard deviations; a second, bounded copy of each co-evolution map is tanh(z / 4)
+
+
+class InputEmbedding(nn.Module):
+    """Tokens, deletions, profile, relative position and co-evolution maps (AlphaFold 2, Algorithms 3 and 4).
+
+    Beyond the paper: the profile joins the query in the pair track, and each co-evolution map enters it twice, as
+    it is and squashed. An example without maps gets a learned vector in their place.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.max_relative_position = config.max_relative_position
+        self.msa_tokens = nn.Embedding(NUM_TOKENS, config.c_m)
+        self.msa_deletions = nn.Linear(2, config.c_m, bias=False)
+        self.msa_query = nn.Linear(NUM_TOKENS + NUM_SYMBOLS, config.c_m)
+        self.pair_left = nn.Linear(NUM_TOKENS + NUM_SYMBOLS, config.c_z)
+        self.pair_right = nn.Linear(NUM_TOKENS + NUM_SYMBOLS, config.c_z)
+        self.relative_position = nn.Embedding(2 * config.max_relative_position + 1, config.c_z)
+        self.coevolution = nn.Linear(2 * len(COEVOLUTION_MAPS), config.c_z) if config.coevolution else None
+        self.no_coevolution = nn.Parameter(torch.zeros(config.c_z)) if config.coevolution else None
+
+    def forward(self, batch: Batch) -> tuple[Float[Tensor, "B N L c_m"], Float[Tensor, "B L L c_z"]]:
+        """Return the MSA and the pair track."""
+        query = nn.functional.one_hot(batch.tokens[:, 0], NUM_TOKENS).to(batch.profile.dtype)
+        residue = torch.cat([query, batch.profile], dim=-1)
+        msa = self.msa_tokens(batch.tokens) + self.msa_deletions(_deletion_features(batch.deletions))
+        msa = msa + self.msa_query(residue)[:, None]
+        pair = self.pair_left(residue)[:, :, None] + self.pair_right(residue)[:, None, :]
+        pair = pair + self.relative_position(self._relative(batch.residue_index))
+        if self.coevolution is not None:
+            maps = torch.cat([batch.coevolution, torch.tanh(batch.coevolution / _MAP_SCALE)], dim=-1)
+            embedded = self.coevolution(maps)
+            present = batch.has_coevolution[:, None, None, None]
+            pair = pair + torch.where(present, embedded, self.no_coevolution.to(embedded.dtype))
+        return msa, pair
+
+    def _relative(self, residue_index: Int[Tensor, "B L"]) -> Int[Tensor, "B L L"]:
+        separation = residue_index[:, :, None] - residue_index[:, None, :]
+        return separation.clamp(-self.max_relative_position, self.max_relative_position) + self.max_relative_position
+
+
+class RecyclingEmbedding(nn.Module):
+    """Add the last pass's query row and pair track to the next one's input (AlphaFold 2, Algorithm 32, lines 1–2).
+
+    There is no structure to recycle.
+    """
+
+    def __init__(self, c_m: int, c_z: int) -> None:
+        super().__init__()
+        self.norm_query = LayerNorm(c_m)
+        self.norm_pair = LayerNorm(c_z)
+
+    def forward(
+        self,
+        msa: Float[Tensor, "B N L c_m"],
+        pair: Float[Tensor, "B L L c_z"],
+        last_query: Float[Tensor, "B L c_m"],
+        last_pair: Float[Tensor, "B L L c_z"],
+    ) -> tuple[Float[Tensor, "B N L c_m"], Float[Tensor, "B L L c_z"]]:
+        """Return both tracks with the last pass added."""
+        msa = torch.cat([msa[:, :1] + self.norm_query(last_query)[:, None], msa[:, 1:]], dim=1)
+        return msa, pair + self.norm_pair(last_pair)
+
+
+def _deletion_features(deletions: Float[Tensor, "B N L"]) -> Float[Tensor, "B N L 2"]:
+    """Has-deletion flag and deletion value (AlphaFold 2, Supplement, table 1)."""
+    value = torch.atan(deletions / _DELETION_SCALE) * (2.0 / math.pi)
+    return torch.stack([(deletions > 0).to(value.dtype), value], dim=-1)

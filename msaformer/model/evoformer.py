@@ -1,0 +1,83 @@
+"""The Evoformer stack (AlphaFold 2, Algorithm 6).
+
+Dimension key: B batch, N sequences, L residues, c_m / c_z channels of the MSA / pair track.
+"""
+
+from __future__ import annotations
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from msaformer.config import ModelConfig
+from msaformer.model.column_attention import ColumnAttention
+from msaformer.model.dropout import SharedDropout
+from msaformer.model.outer_product import OuterProductMean
+from msaformer.model.row_attention import RowAttentionWithPairBias
+from msaformer.model.transition import Transition
+from msaformer.model.triangle import TriangleAttention, TriangleMultiplication
+
+_SHARED_OVER_SEQUENCES = 1  # axis n of [B, N, L, c]
+_SHARED_OVER_ROWS = 1  # axis i of [B, L, L, c]
+_SHARED_OVER_COLUMNS = 2  # axis j of [B, L, L, c]
+
+
+class EvoformerBlock(nn.Module):
+    """One block: the MSA track reads the pair track, then writes to it, and triangles make it consistent."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        c_m, c_z = config.c_m, config.c_z
+        msa_heads, pair_heads = (config.msa_heads, config.msa_head_channels), (config.pair_heads, config.pair_head_channels)
+        self.row_attention = RowAttentionWithPairBias(c_m, c_z, *msa_heads, tied=config.tied_rows)
+        self.column_attention = ColumnAttention(c_m, *msa_heads)
+        self.msa_transition = Transition(c_m, config.transition_factor)
+        self.outer_product_mean = OuterProductMean(c_m, c_z, config.outer_product_channels)
+        self.triangle_outgoing = TriangleMultiplication(c_z, config.triangle_channels, outgoing=True)
+        self.triangle_incoming = TriangleMultiplication(c_z, config.triangle_channels, outgoing=False)
+        self.triangle_starting = TriangleAttention(c_z, *pair_heads, starting=True)
+        self.triangle_ending = TriangleAttention(c_z, *pair_heads, starting=False)
+        self.pair_transition = Transition(c_z, config.transition_factor)
+        self.drop_msa = SharedDropout(config.msa_dropout, _SHARED_OVER_SEQUENCES)
+        self.drop_outgoing = SharedDropout(config.pair_dropout, _SHARED_OVER_ROWS)
+        self.drop_incoming = SharedDropout(config.pair_dropout, _SHARED_OVER_ROWS)
+        self.drop_starting = SharedDropout(config.pair_dropout, _SHARED_OVER_ROWS)
+        self.drop_ending = SharedDropout(config.pair_dropout, _SHARED_OVER_COLUMNS)
+
+    def forward(
+        self,
+        msa: Float[Tensor, "B N L c_m"],
+        pair: Float[Tensor, "B L L c_z"],
+        msa_mask: Bool[Tensor, "B N L"],
+        pair_mask: Bool[Tensor, "B L L"],
+    ) -> tuple[Float[Tensor, "B N L c_m"], Float[Tensor, "B L L c_z"]]:
+        """Return both tracks, updated."""
+        msa = msa + self.drop_msa(self.row_attention(msa, pair, msa_mask))  # Algorithm 7
+        msa = msa + self.column_attention(msa, msa_mask)  # Algorithm 8
+        msa = msa + self.msa_transition(msa)  # Algorithm 9
+        pair = pair + self.outer_product_mean(msa, msa_mask)  # Algorithm 10
+        pair = pair + self.drop_outgoing(self.triangle_outgoing(pair, pair_mask))  # Algorithm 11
+        pair = pair + self.drop_incoming(self.triangle_incoming(pair, pair_mask))  # Algorithm 12
+        pair = pair + self.drop_starting(self.triangle_starting(pair, pair_mask))  # Algorithm 13
+        pair = pair + self.drop_ending(self.triangle_ending(pair, pair_mask))  # Algorithm 14
+        pair = pair + self.pair_transition(pair)  # Algorithm 15
+        return msa, pair
+
+
+class Evoformer(nn.Module):
+    """`num_blocks` blocks, one after another."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(EvoformerBlock(config) for _ in range(config.num_blocks))
+
+    def forward(
+        self,
+        msa: Float[Tensor, "B N L c_m"],
+        pair: Float[Tensor, "B L L c_z"],
+        msa_mask: Bool[Tensor, "B N L"],
+        pair_mask: Bool[Tensor, "B L L"],
+    ) -> tuple[Float[Tensor, "B N L c_m"], Float[Tensor, "B L L c_z"]]:
+        """Return both tracks after the last block."""
+        for block in self.blocks:
+            msa, pair = block(msa, pair, msa_mask, pair_mask)
+        return msa, pair

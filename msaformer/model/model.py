@@ -1,0 +1,71 @@
+"""The whole network: embedding, trunk, heads.
+
+Dimension key: B batch, N sequences, L residues, K distance bins, c_m / c_z channels of the MSA / pair track.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from msaformer.config import ModelConfig
+from msaformer.data.batch import Batch
+from msaformer.model.embedding import InputEmbedding, RecyclingEmbedding
+from msaformer.model.evoformer import Evoformer
+from msaformer.model.heads import CONTACT_PRIOR, NUM_BINS, MaskedMSAHead, PairHead
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelOutput:
+    """The last tracks and the logits read off them."""
+
+    msa: Float[Tensor, "B N L c_m"]
+    pair: Float[Tensor, "B L L c_z"]
+    contact_logits: Float[Tensor, "B L L"]
+    distogram_logits: Float[Tensor, "B L L K"]
+    masked_msa_logits: Float[Tensor, "B N L 22"]
+
+
+class MSAFormer(nn.Module):
+    """From a batch of alignments to contacts, distances and masked cells."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = InputEmbedding(config)
+        self.recycling = RecyclingEmbedding(config.c_m, config.c_z) if config.num_recycles else None
+        self.trunk = Evoformer(config)
+        self.contact_head = PairHead(config.c_z, 1, prior=CONTACT_PRIOR)
+        self.distogram_head = PairHead(config.c_z, NUM_BINS)
+        self.masked_msa_head = MaskedMSAHead(config.c_m)
+
+    def forward(self, batch: Batch) -> ModelOutput:
+        """Run the trunk once, plus `num_recycles` times before without gradient (AlphaFold 2, Algorithm 2)."""
+        msa_mask, pair_mask = batch.msa_mask, batch.pair_mask
+        msa_input, pair_input = self.embedding(batch)
+        msa, pair = msa_input, pair_input
+        if self.recycling is not None:
+            msa, pair = self._recycled(msa_input, pair_input, batch)
+        msa, pair = self.trunk(msa, pair, msa_mask, pair_mask)
+        return ModelOutput(
+            msa=msa,
+            pair=pair,
+            contact_logits=self.contact_head(pair)[..., 0],
+            distogram_logits=self.distogram_head(pair),
+            masked_msa_logits=self.masked_msa_head(msa),
+        )
+
+    def _recycled(self, msa_input: Tensor, pair_input: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The input of the last pass; the first is given zeros as its predecessor."""
+        assert self.recycling is not None
+        last_query, last_pair = torch.zeros_like(msa_input[:, 0]), torch.zeros_like(pair_input)
+        with torch.no_grad():
+            for _ in range(self.config.num_recycles):
+                msa, pair = self.recycling(msa_input, pair_input, last_query, last_pair)
+                msa, last_pair = self.trunk(msa, pair, batch.msa_mask, batch.pair_mask)
+                last_query = msa[:, 0]
+        msa, pair = self.recycling(msa_input, pair_input, last_query, last_pair)
+        return msa, pair

@@ -1,0 +1,200 @@
+"""`Prediction`: what the network says about one protein, and its file (`.npz`, plain arrays, no pickle).
+
+L residues of the query, K distance bins. The file holds the arrays under the names of the fields, full and
+symmetric, so that three lines of numpy read it without this package; `metadata` is a JSON text.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data_tools.atomic import atomic_path
+from msaformer.errors import PredictionError
+
+FORMAT: Final = "msaformer-prediction-1"
+SYMMETRY_TOLERANCE: Final = 1e-3  # of a probability; matrix products of float32 are symmetric to about 1e-6
+SUM_TOLERANCE: Final = 1e-2  # of a distogram's sum over bins; float16 on disk is off by less than 1e-3
+
+_ARRAYS: Final = ("contact_probs", "distogram_probs", "bin_edges", "expected_distance", "distance_std")
+_DAMAGE: Final = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError),
+)
+"""What numpy and zipfile raise for a file that is no `.npz`, is cut short, or holds something else."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """Contacts and distances predicted for one query.
+
+    Raises PredictionError at birth when shapes disagree, a number is not finite, a probability lies
+    outside [0, 1], a map is not symmetric, a distogram does not sum to 1, or the name cannot be a file's.
+    """
+
+    name: str
+    """Target id; the stem of every file written for it."""
+    sequence: str
+    """The query, one letter a residue."""
+    contact_probs: npt.NDArray[np.float32]
+    """`[L, L]`, symmetric, P(Cβ–Cβ < 8 Å); the diagonal means nothing."""
+    distogram_probs: npt.NDArray[np.float32]
+    """`[L, L, K]`, P(distance in bin k), sums to 1 over k; float16 on disk."""
+    bin_edges: npt.NDArray[np.float32]
+    """`[K - 1]`, Å, increasing; bin k is [edge k-1, edge k), the first starts at 0, the last has no end."""
+    expected_distance: npt.NDArray[np.float32]
+    """`[L, L]`, Å, mean of the distogram."""
+    distance_std: npt.NDArray[np.float32]
+    """`[L, L]`, Å, standard deviation of the distogram."""
+    depth: int
+    """N, sequences in the whole alignment, the query included."""
+    neff: float
+    """Effective number of sequences at 80 % identity (`data_tools.weights`)."""
+    model: Mapping[str, str | int | float]
+    """Identity of the network: name, version, sha256 of the weights, …"""
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        length, bins = len(self.sequence), len(self.bin_edges) + 1
+        square = (length, length)
+        shapes = {
+            "contact_probs": square,
+            "distogram_probs": (*square, bins),
+            "bin_edges": (bins - 1,),
+            "expected_distance": square,
+            "distance_std": square,
+        }
+        for field, shape in shapes.items():
+            array: npt.NDArray[np.float32] = getattr(self, field)
+            if array.dtype != np.float32 or array.shape != shape:
+                raise PredictionError(f"{field} must be float32 {shape}, not {array.dtype} {array.shape}")
+            if not np.isfinite(array).all():
+                raise PredictionError(f"{field} holds numbers that are not finite")
+            array.setflags(write=False)
+        if length == 0:
+            raise PredictionError("the sequence is empty")
+        self._check_values()
+
+    def _check_values(self) -> None:
+        for field in ("contact_probs", "distogram_probs"):
+            probs: npt.NDArray[np.float32] = getattr(self, field)
+            if probs.min() < 0 or probs.max() > 1 + 1e-5:
+                raise PredictionError(f"{field} must lie in [0, 1], not [{probs.min():g}, {probs.max():g}]")
+        if np.abs(self.contact_probs - self.contact_probs.T).max() > SYMMETRY_TOLERANCE:
+            raise PredictionError("contact_probs is not symmetric")
+        sums = self.distogram_probs.sum(axis=-1, dtype=np.float64)
+        if np.abs(sums - 1).max() > SUM_TOLERANCE:
+            raise PredictionError(
+                f"distogram_probs must sum to 1 over the bins, not {sums.min():g} to {sums.max():g}"
+            )
+        if (np.diff(self.bin_edges) <= 0).any():
+            raise PredictionError("bin_edges must increase")
+
+    @property
+    def length(self) -> int:
+        """L, the number of residues."""
+        return len(self.sequence)
+
+    def contacts(self) -> pd.DataFrame:
+        """List every pair i < j (1-based), the most probable first; equal ones keep the order of (i, j).
+
+        Columns: i, j, aa_i, aa_j, prob, separation (j - i), pred_distance (Å).
+        """
+        first, second = np.triu_indices(self.length, k=1)
+        probs = self.contact_probs[first, second]
+        order = np.argsort(-probs, kind="stable")
+        first, second = first[order], second[order]
+        residues = np.array(list(self.sequence), dtype="U1")
+        return pd.DataFrame(
+            {
+                "i": first + 1,
+                "j": second + 1,
+                "aa_i": residues[first],
+                "aa_j": residues[second],
+                "prob": probs[order],
+                "separation": second - first,
+                "pred_distance": self.expected_distance[first, second],
+            }
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the `.npz` file, whole or not at all."""
+        metadata = {
+            "format": FORMAT,
+            "name": self.name,
+            "sequence": self.sequence,
+            "depth": self.depth,
+            "neff": self.neff,
+            "model": dict(self.model),
+        }
+        arrays: dict[str, Any] = {field: getattr(self, field) for field in _ARRAYS}
+        arrays["distogram_probs"] = self.distogram_probs.astype(np.float16)
+        arrays["metadata"] = np.array(json.dumps(metadata, ensure_ascii=False))
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Prediction:
+        """Read what `save` wrote; raises PredictionError naming the file and what to do."""
+        return load_prediction(path)
+
+
+def load_prediction(path: str | Path) -> Prediction:
+    """Read a prediction's `.npz` file; raises PredictionError naming the file and what to do."""
+    try:
+        with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            arrays = {field: file[field] for field in (*_ARRAYS, "metadata")}
+    except FileNotFoundError as error:
+        raise PredictionError(f"{path}: no such file; make it with `msaformer predict`") from error
+    except _DAMAGE as error:
+        raise PredictionError(
+            f"{path}: not a prediction of msaformer, or damaged; make it again with `msaformer predict`"
+        ) from error
+    try:
+        return _from_arrays(arrays)
+    except PredictionError as error:
+        raise PredictionError(f"{path}: {error}; make it again with `msaformer predict`") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PredictionError(
+            f"{path}: its metadata cannot be read; make it again with `msaformer predict`"
+        ) from error
+
+
+def _from_arrays(arrays: dict[str, npt.NDArray[Any]]) -> Prediction:
+    metadata = json.loads(str(arrays["metadata"]))
+    found = metadata.get("format")
+    if found != FORMAT:
+        raise PredictionError(f"its format is {found!r}, this version reads {FORMAT!r}")
+    numbers = {field: arrays[field].astype(np.float32) for field in _ARRAYS}
+    sums = numbers["distogram_probs"].sum(axis=-1, keepdims=True)
+    if (
+        sums > 0
+    ).all():  # float16 on disk is off by up to 1e-3; a sum of zero is refused by the record itself
+        numbers["distogram_probs"] /= np.where(np.abs(sums - 1) <= SUM_TOLERANCE, sums, 1)
+    return Prediction(
+        name=str(metadata["name"]),
+        sequence=str(metadata["sequence"]),
+        depth=int(metadata["depth"]),
+        neff=float(metadata["neff"]),
+        model=dict(metadata["model"]),
+        **numbers,
+    )
+
+
+def _check_name(name: str) -> None:
+    is_file_name = (
+        bool(name) and name.isprintable() and not set(name) & set("/\\") and name not in {".", ".."}
+    )
+    if not is_file_name:
+        raise PredictionError(
+            f"the name {name[:80]!r} cannot be that of a file: use letters, digits, '-', '_' and '.'"
+        )

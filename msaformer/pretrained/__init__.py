@@ -1,0 +1,94 @@
+"""Weights files: the released ones that ship with the package, and how any is written and read.
+
+A weights file is safetensors: the tensors by parameter name, and a JSON header that holds the model's name, the
+format's version and the model configuration, so that the file alone rebuilds the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from data_tools.atomic import atomic_path
+from msaformer.config import ModelConfig
+from msaformer.errors import WeightsError
+from msaformer.model.model import MSAFormer
+
+FORMAT: Final = "msaformer-weights-1"
+DEFAULT_WEIGHTS: Final = Path(__file__).parent / "tiny.safetensors"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedModel:
+    """A network ready to predict, and what identifies it."""
+
+    network: MSAFormer
+    """In evaluation mode."""
+    name: str
+    sha256: str
+    """Of the weights file."""
+
+
+def save_weights(tensors: dict[str, Tensor], config: ModelConfig, name: str, path: Path) -> None:
+    """Write the parameters of a network built from `config`, atomically."""
+    header = {"format": FORMAT, "name": name, "model": config.model_dump_json()}
+    contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_file(contiguous, temporary, metadata=header)
+
+
+def load_model(path: Path | None = None) -> LoadedModel:
+    """Read a weights file and rebuild its network on the CPU; without `path`, the released weights.
+
+    Raises WeightsError when the file is missing, damaged, of another format, or its tensors do not fit its configuration.
+    """
+    path = DEFAULT_WEIGHTS if path is None else path
+    try:
+        content = path.read_bytes()
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path}: not a readable weights file ({_last_line(error)}); is it complete?") from error
+    if header.get("format") != FORMAT:
+        raise WeightsError(f"{path}: expected a file of format {FORMAT!r}, found {header.get('format')!r}")
+    network = _build(header, tensors, path)
+    return LoadedModel(network.eval(), header.get("name", "unnamed"), hashlib.sha256(content).hexdigest())
+
+
+def _build(header: dict[str, str], tensors: dict[str, Tensor], path: Path) -> MSAFormer:
+    try:
+        config = ModelConfig.model_validate_json(header.get("model", ""))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "model"
+        raise WeightsError(
+            f"{path}: its model configuration is not one of this version: {key}: {first['msg']}"
+        ) from error
+    with torch.random.fork_rng(devices=[]):
+        network = MSAFormer(config)
+    expected = dict(network.named_parameters())
+    for key in sorted(expected.keys() | tensors.keys()):
+        if key not in tensors or key not in expected or tensors[key].shape != expected[key].shape:
+            seen = tuple(tensors[key].shape) if key in tensors else "nothing"
+            wanted = tuple(expected[key].shape) if key in expected else "nothing"
+            raise WeightsError(
+                f"{path}: made for another architecture: tensor {key} is {seen}, its configuration asks for {wanted}"
+            )
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+        raise WeightsError(f"{path}: holds values that are not finite; the file is damaged or its training diverged")
+    network.load_state_dict(tensors)
+    return network
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

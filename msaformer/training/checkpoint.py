@@ -1,0 +1,158 @@
+"""Checkpoints that are there whole or not at all, without pickle.
+
+    OUTPUT/checkpoints/step-00000200/
+        state.safetensors   weights, optimizer moments, moving average
+        run.json            step, configuration, versions
+        manifest.json       size and SHA-256 of the two files above
+
+A checkpoint is written under a temporary name, flushed to disk and renamed, so that a folder named `step-…` is
+complete; reading checks it against its manifest all the same. Everything random in training is a function of the
+seed and the step, so that no generator state is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from msaformer.config import Config
+from msaformer.errors import CheckpointError
+
+_NAME: Final = re.compile(r"step-(\d{8})")
+_STATE, _RUN, _MANIFEST = "state.safetensors", "run.json", "manifest.json"
+
+MAY_CHANGE: Final = {
+    "data.train",
+    "data.validation",
+    "data.num_workers",
+    "training.output",
+    "training.log_every",
+    "training.validate_every",
+    "training.validation_examples",
+    "training.validation_max_length",
+    "training.checkpoint_every",
+    "training.keep_checkpoints",
+    "training.device",
+    "training.num_threads",
+}
+"""Keys that a resumed run may set anew: none of them changes what is computed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A run after `step` optimizer steps."""
+
+    step: int
+    tensors: dict[str, Tensor]
+    config: Config
+
+
+def save_checkpoint(checkpoint: Checkpoint, folder: Path, keep: int) -> Path:
+    """Write a checkpoint into `folder`, then remove all but the newest `keep`; return its path.
+
+    Raises OSError (disk full, no permission) with the earlier checkpoints untouched.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / f"step-{checkpoint.step:08d}"
+    temporary = folder / f"{final.name}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        tensors = {name: value.detach().cpu().contiguous() for name, value in checkpoint.tensors.items()}
+        save_file(tensors, temporary / _STATE)
+        run = {"step": checkpoint.step, "config": checkpoint.config.model_dump(mode="json"), "torch": torch.__version__}
+        (temporary / _RUN).write_text(json.dumps(run, indent=1), encoding="utf-8")
+        manifest = {name: _fingerprint(temporary / name) for name in (_STATE, _RUN)}
+        (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        for path in (*temporary.iterdir(), temporary):
+            _flush(path)
+        if final.exists():
+            shutil.rmtree(final)
+        temporary.rename(final)
+        _flush(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    for path in list_checkpoints(folder)[:-keep]:
+        shutil.rmtree(path)
+    return final
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Checkpoints in `folder`, oldest first; temporary ones are not listed."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_dir() and _NAME.fullmatch(path.name))
+
+
+def load_newest(folder: Path) -> tuple[Checkpoint, list[str]]:
+    """Read the newest checkpoint that is complete; also return one line for each newer one that is damaged.
+
+    Raises CheckpointError when there is none, or none is complete.
+    """
+    problems = []
+    for path in reversed(list_checkpoints(folder)):
+        try:
+            return load_checkpoint(path), problems
+        except CheckpointError as error:
+            problems.append(str(error))
+    if problems:
+        raise CheckpointError(f"{folder}: no complete checkpoint to resume from: " + "; ".join(problems))
+    raise CheckpointError(f"{folder}: no checkpoint to resume from; leave --resume out to start a new run")
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read one checkpoint folder. Raises CheckpointError when a file is missing or differs from the manifest."""
+    try:
+        manifest: dict[str, Any] = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
+        for name in (_STATE, _RUN):
+            if manifest.get(name) != _fingerprint(path / name):
+                raise CheckpointError(f"{path / name}: differs from its manifest; the checkpoint is damaged")
+        run = json.loads((path / _RUN).read_text(encoding="utf-8"))
+        config = Config.model_validate(run["config"])
+        return Checkpoint(int(run["step"]), load_file(path / _STATE), config)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{path}: damaged checkpoint: {reason}") from error
+
+
+def check_same_run(saved: Config, wanted: Config, source: Path) -> None:
+    """Raise CheckpointError unless both configurations compute the same (see MAY_CHANGE)."""
+    before, after = _flatten(saved.model_dump(mode="json")), _flatten(wanted.model_dump(mode="json"))
+    changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
+    differing = [f"{key} was {before.get(key)!r}, is {after.get(key)!r}" for key in changed if key not in MAY_CHANGE]
+    if differing:
+        raise CheckpointError(f"{source}: made by another configuration: {'; '.join(differing)}; start a new run")
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,184 @@
+"""The training loop: batches in, checkpoints, log and weights out."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import torch
+from tqdm import tqdm
+
+from data_tools.store import Store, open_store
+from msaformer.config import Config, dump_config
+from msaformer.data.dataset import training_batches
+from msaformer.errors import CheckpointError, ConfigError, TrainingError
+from msaformer.model.dropout import seed_dropout
+from msaformer.model.model import MSAFormer
+from msaformer.pretrained import save_weights
+from msaformer.training.checkpoint import Checkpoint, check_same_run, list_checkpoints, load_newest, save_checkpoint
+from msaformer.training.ema import WeightAverage
+from msaformer.training.engine import Engine, TorchEngine, choose_device
+from msaformer.training.logs import RunLog
+from msaformer.training.losses import Losses, compute_losses
+from msaformer.training.schedule import learning_rate
+from msaformer.training.validation import validate
+
+_EMA_PREFIX = "ema."
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: the run was asked to stop, and has saved
+    """The run stopped on a signal after writing a checkpoint."""
+
+    def __init__(self, signal_number: int, step: int) -> None:
+        super().__init__(f"stopped after step {step}; --resume goes on from there")
+        self.exit_code = 128 + signal_number
+
+
+def train(config: Config, *, resume: bool = False, show_progress: bool = False) -> Path:
+    """Train from `config`; return the path of the released weights, the moving average after the last step.
+
+    With `resume`, go on from the newest complete checkpoint in `training.output`, on one CPU bit for bit as if
+    never stopped. Raises ConfigError without a training store, CheckpointError when there is nothing to resume or
+    when a new run would mix with an old one, TrainingError when a loss is not finite, and Interrupted on SIGINT or
+    SIGTERM, after saving.
+    """
+    if config.data.train is None:
+        raise ConfigError("data.train: no store of training examples; give data.train=FOLDER (made by msaformer featurize)")
+    train_store = _open_labelled(config.data.train)
+    validation_store = _open_labelled(config.data.validation) if config.data.validation else None
+    if config.training.num_threads:
+        torch.set_num_threads(config.training.num_threads)
+    engine = build_engine(config)
+    average = WeightAverage(engine.model, config.optimizer.ema_decay)
+    output = config.training.output
+    first_step = _restore(engine, average, config) if resume else _start_afresh(output)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "config.yaml").write_text(dump_config(config), encoding="utf-8")
+    with RunLog(output, first_step) as log, _stop_signals() as stopped, _progress(config, first_step, show_progress) as bar:
+        batches = training_batches(train_store, config, first_step)
+        for step in range(first_step, config.training.steps):
+            started = time.monotonic()
+            losses, norm = _optimizer_step(engine, batches, config, step)
+            average.update(engine.model, step)
+            done = step + 1
+            bar.update()
+            bar.set_postfix(loss=f"{losses['loss']:.3f}", contact=f"{losses['contact_loss']:.4f}")
+            last = done == config.training.steps
+            if done % config.training.log_every == 0 or last:
+                rate = learning_rate(step, config.training.steps, config.optimizer)
+                seconds = time.monotonic() - started
+                log.write("train", done, **losses, grad_norm=norm, learning_rate=rate, step_seconds=round(seconds, 3))
+            if validation_store is not None and (done % config.training.validate_every == 0 or last):
+                with average.applied_to(engine.model):
+                    log.write("validation", done, **validate(engine, validation_store, config))
+            if done % config.training.checkpoint_every == 0 or last or stopped:
+                _save(engine, average, config, done)
+            if stopped and not last:
+                raise Interrupted(stopped[0], done)
+    return output / "weights.safetensors"
+
+
+def build_engine(config: Config) -> Engine:
+    """Initialise the network from the seed and put it on the configured device."""
+    device = choose_device(config.training.device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.training.seed)
+        model = MSAFormer(config.model)
+    return TorchEngine(model, config.optimizer, device, bfloat16=config.training.precision == "bfloat16")
+
+
+def _optimizer_step(
+    engine: Engine, batches: Iterator[object], config: Config, step: int
+) -> tuple[dict[str, float], float]:
+    """Mean losses over the step's forward passes, and the gradient norm."""
+    passes = config.training.accumulation
+    sums = dict.fromkeys(("loss", "contact_loss", "distogram_loss", "masked_msa_loss"), 0.0)
+    engine.model.train()
+    for index in range(passes):
+        seed_dropout(engine.model, (config.training.seed * 1_000_003 + step) * 1_009 + index)
+        batch = next(batches).to(engine.device)  # type: ignore[attr-defined]
+        losses = compute_losses(engine.forward(batch), batch, config.loss)
+        engine.backward(losses.total / passes)
+        for name, value in _numbers(losses).items():
+            sums[name] += value / passes
+    norm = engine.step(learning_rate(step, config.training.steps, config.optimizer))
+    if not (math.isfinite(norm) and math.isfinite(sums["loss"])):
+        raise TrainingError(
+            f"step {step + 1}: loss {sums['loss']}, gradient norm {norm}: not finite; the weights were not updated. "
+            "Lower optimizer.learning_rate or use training.precision=float32, and --resume"
+        )
+    return sums, norm
+
+
+def _numbers(losses: Losses) -> dict[str, float]:
+    return {
+        "loss": float(losses.total.detach()),
+        "contact_loss": float(losses.contact.detach()),
+        "distogram_loss": float(losses.distogram.detach()),
+        "masked_msa_loss": float(losses.masked_msa.detach()),
+    }
+
+
+def _open_labelled(path: Path) -> Store:
+    store = open_store(path)
+    if len(store) == 0:
+        raise TrainingError(f"{path}: the store holds no example")
+    return store
+
+
+def _start_afresh(output: Path) -> int:
+    if list_checkpoints(output / "checkpoints"):
+        raise CheckpointError(
+            f"{output}: holds checkpoints of an earlier run; --resume goes on with it, training.output=FOLDER starts another"
+        )
+    return 0
+
+
+def _restore(engine: Engine, average: WeightAverage, config: Config) -> int:
+    folder = config.training.output / "checkpoints"
+    checkpoint, problems = load_newest(folder)
+    for problem in problems:
+        print(f"warning: ignored {problem}", file=sys.stderr)
+    check_same_run(checkpoint.config, config, folder)
+    engine.load_state(checkpoint.tensors)
+    average.tensors = {
+        name: checkpoint.tensors[_EMA_PREFIX + name].to(engine.device) for name in average.tensors
+    }
+    return checkpoint.step
+
+
+def _save(engine: Engine, average: WeightAverage, config: Config, step: int) -> None:
+    output = config.training.output
+    averaged = {_EMA_PREFIX + name: value for name, value in average.tensors.items()}
+    checkpoint = Checkpoint(step, engine.state() | averaged, config)
+    save_checkpoint(checkpoint, output / "checkpoints", config.training.keep_checkpoints)
+    save_weights(average.tensors, config.model, config.name, output / "weights.safetensors")
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """A list that receives SIGINT or SIGTERM, so that the loop can save before it stops; a second one stops at once."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    watched = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, note) for number in watched}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _progress(config: Config, first_step: int, show: bool) -> "tqdm[None]":
+    return tqdm(total=config.training.steps, initial=first_step, disable=not show, unit="step", desc=config.name)

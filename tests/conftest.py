@@ -1,0 +1,55 @@
+"""What all tests share: shape annotations are checked while they run, and files that several of them need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cli_cases import GOOD, Terminal
+from jaxtyping import install_import_hook
+
+# Before any test imports these packages: from here on a tensor of another shape than annotated is an error.
+install_import_hook(["msaformer.model", "msaformer.data"], "beartype.beartype")
+
+
+@pytest.fixture(scope="session")
+def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights file of a small network that has learned nothing; always the same."""
+    import torch
+
+    from msaformer.config import ModelConfig
+    from msaformer.model.model import MSAFormer
+    from msaformer.pretrained import save_weights
+
+    config = ModelConfig(num_blocks=1, max_depth=8)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        network = MSAFormer(config)
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    save_weights(dict(network.named_parameters()), config, "random", path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def example_prediction(random_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prediction for the bundled example by a network that has learned nothing."""
+    from msaformer import example
+    from msaformer.cli import main
+
+    out = tmp_path_factory.mktemp("predictions")
+    assert main(["predict", str(example.ALIGNMENT), "-o", str(out), "--weights", str(random_weights)]) == 0
+    return out / "dhfr.npz"
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    """A small sound alignment: a query, half of it, and a close relative."""
+    path = tmp_path / "good.a3m"
+    path.write_text(GOOD)
+    return path
+
+
+@pytest.fixture
+def terminal(capsys: pytest.CaptureFixture[str]) -> Terminal:
+    """What the command under test wrote."""
+    return Terminal(capsys)

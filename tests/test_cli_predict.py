@@ -1,0 +1,236 @@
+"""`msaformer featurize` and `msaformer predict`: what they write, keep, refuse and list as failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_cases import GOOD, QUERY, Terminal, files_in
+
+from msaformer import example
+from msaformer.cli import main
+from msaformer.prediction import load_prediction
+
+
+def test_featurize_labels_what_has_a_structure(good: Path, tmp_path: Path, terminal: Terminal) -> None:
+    from data_tools.store import open_store
+
+    store = tmp_path / "store"
+    arguments = ["featurize", str(example.ALIGNMENT), str(good), "--structures", str(example.FOLDER)]
+    assert main([*arguments, "-o", str(store)]) == 0
+    assert "2 examples, 1 of them with distances" in terminal.read()[0]
+    opened = open_store(store, verify=True)
+    assert opened.ids == ("dhfr", "good")
+    assert opened[0].distances is not None
+    assert opened[1].distances is None
+
+
+def test_featurize_goes_on_after_a_bad_input(good: Path, tmp_path: Path, terminal: Terminal) -> None:
+    bad, store = tmp_path / "bad.a3m", tmp_path / "store"
+    bad.write_text("")
+    assert main(["featurize", str(bad), str(good), "-o", str(store)]) == 3
+    assert terminal.read()[1].count("error: ") == 1
+    failures = (tmp_path / "store.failures.tsv").read_text().splitlines()
+    assert failures[0] == "input\terror"
+    assert failures[1].startswith(f"{bad}\t")
+    assert main(["featurize", str(good), "-o", str(store), "--overwrite"]) == 0
+    assert not (tmp_path / "store.failures.tsv").exists()
+
+
+def test_featurize_leaves_no_store_when_all_inputs_fail(tmp_path: Path, terminal: Terminal) -> None:
+    bad, store = tmp_path / "bad.a3m", tmp_path / "store"
+    bad.write_text("")
+    assert main(["featurize", str(bad), "-o", str(store)]) == 1
+    terminal.shows_one_error(str(bad))
+    assert not store.exists()
+
+
+def test_featurize_does_not_touch_a_folder_of_other_things(
+    good: Path, tmp_path: Path, terminal: Terminal
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("x")
+    assert main(["featurize", str(good), "-o", str(mine)]) == 1
+    terminal.shows_one_error(str(mine), "not empty")
+    assert files_in(mine) == {"thesis.txt"}
+
+
+def test_featurize_reports_a_structure_of_another_protein(
+    good: Path, tmp_path: Path, terminal: Terminal
+) -> None:
+    structures = tmp_path / "structures"
+    structures.mkdir()
+    (structures / "good.pdb.gz").write_bytes(example.STRUCTURE.read_bytes())
+    arguments = ["featurize", str(good), "--structures", str(structures), "-o", str(tmp_path / "store")]
+    assert main(arguments) == 1
+    terminal.shows_one_error("good.pdb.gz", "identical")
+
+
+def test_predict_writes_three_files_a_target(
+    good: Path, tmp_path: Path, random_weights: Path, terminal: Terminal
+) -> None:
+    out = tmp_path / "out"
+    assert main(["predict", str(good), "-o", str(out), "--weights", str(random_weights)]) == 0
+    out_text, err_text = terminal.read()
+    assert out_text == f"{out / 'good.npz'}\n"
+    assert err_text == ""
+    assert files_in(out) == {"good.npz", "good.csv", "good.rr"}
+    loaded = load_prediction(out / "good.npz")
+    assert (loaded.name, loaded.sequence, loaded.depth) == ("good", QUERY, 3)
+    num_pairs = len(QUERY) * (len(QUERY) - 1) // 2
+    assert len((out / "good.csv").read_text().splitlines()) == num_pairs + 1
+    assert (out / "good.rr").read_text().startswith("PFRMAT RR\nTARGET good\n")
+
+
+def test_one_bad_input_does_not_stop_the_rest(
+    good: Path, tmp_path: Path, random_weights: Path, terminal: Terminal
+) -> None:
+    bad, absent, out = tmp_path / "bad.a3m", tmp_path / "absent.a3m", tmp_path / "out"
+    bad.write_text(">q\nMKV\n>a\nM\n")
+    inputs = [str(bad), str(good), str(absent)]
+    assert main(["predict", *inputs, "-o", str(out), "--weights", str(random_weights)]) == 3
+    assert files_in(out) == {"good.npz", "good.csv", "good.rr", "failures.tsv"}
+    header, *rows = (row.split("\t") for row in (out / "failures.tsv").read_text().splitlines())
+    assert header == ["input", "error"]
+    assert [row[0] for row in rows] == [str(bad), str(absent)]
+    errors = terminal.read()[1].splitlines()
+    assert errors == [f"error: {row[1]}" for row in rows]
+    assert main(["predict", str(good), "-o", str(out), "--weights", str(random_weights), "--overwrite"]) == 0
+    assert "failures.tsv" not in files_in(out)
+
+
+def test_all_inputs_failing_is_exit_code_1(tmp_path: Path, random_weights: Path, terminal: Terminal) -> None:
+    bad = tmp_path / "bad.a3m"
+    bad.write_text("")
+    assert main(["predict", str(bad), "-o", str(tmp_path / "out"), "--weights", str(random_weights)]) == 1
+    terminal.shows_one_error(str(bad))
+    assert files_in(tmp_path / "out") == {"failures.tsv"}
+
+
+def test_two_inputs_of_one_name_are_refused(tmp_path: Path, terminal: Terminal) -> None:
+    out = tmp_path / "out"
+    assert main(["predict", "one/x.a3m", "two/X.fasta.gz", "-o", str(out)]) == 2
+    terminal.shows_one_error("one/x.a3m", "two/X.fasta.gz")
+    assert not out.exists()
+
+
+def test_an_alignment_of_one_sequence_works_with_a_warning(
+    tmp_path: Path, random_weights: Path, terminal: Terminal
+) -> None:
+    path = tmp_path / "single.a3m"
+    path.write_text(f">q\n{QUERY}\n")
+    assert main(["predict", str(path), "-o", str(tmp_path / "out"), "--weights", str(random_weights)]) == 0
+    error = terminal.read()[1]
+    assert error.startswith("warning: ")
+    assert "co-evolution is empty" in error
+    assert main(["inspect", str(path)]) == 0
+    assert "co-evolution is empty" in terminal.read()[0]
+
+
+def test_quiet_silences_the_warning(tmp_path: Path, random_weights: Path, terminal: Terminal) -> None:
+    path = tmp_path / "single.a3m"
+    path.write_text(f">q\n{QUERY}\n")
+    assert (
+        main(["-q", "predict", str(path), "-o", str(tmp_path / "o"), "--weights", str(random_weights)]) == 0
+    )
+    assert terminal.read()[1] == ""
+
+
+@pytest.mark.parametrize("text", [">q\nM\n", ">q\nM\n>a\nM\n>b\n-\n"])
+def test_a_query_of_one_residue_works(
+    text: str, tmp_path: Path, random_weights: Path, terminal: Terminal
+) -> None:
+    path, out = tmp_path / "one.a3m", tmp_path / "out"
+    path.write_text(text)
+    assert main(["inspect", str(path)]) == 0
+    assert main(["predict", str(path), "-o", str(out), "--weights", str(random_weights)]) == 0
+    assert load_prediction(out / "one.npz").contact_probs.shape == (1, 1)
+    assert main(["report", str(out / "one.npz"), "--alignment", str(path), "-o", str(out / "one.html")]) == 0
+    assert main(["featurize", str(path), "-o", str(tmp_path / "store")]) == 0
+    assert "error" not in terminal.read()[1]
+
+
+def test_a_finished_target_is_kept(
+    good: Path, tmp_path: Path, random_weights: Path, terminal: Terminal
+) -> None:
+    arguments = ["predict", str(good), "-o", str(tmp_path / "out"), "--weights", str(random_weights)]
+    assert main(arguments) == 0
+    written = (tmp_path / "out" / "good.npz").stat().st_mtime_ns
+    terminal.read()
+    assert main(arguments) == 0
+    assert "--overwrite" in terminal.read()[1]
+    assert (tmp_path / "out" / "good.npz").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("change", ["alignment", "weights", "damage"])
+def test_a_target_finished_from_something_else_is_an_error(
+    change: str,
+    good: Path,
+    tmp_path: Path,
+    random_weights: Path,
+    terminal: Terminal,
+) -> None:
+    arguments = ["predict", str(good), "-o", str(tmp_path / "out"), "--weights"]
+    assert main([*arguments, str(random_weights)]) == 0
+    terminal.read()
+    finished, weights = tmp_path / "out" / "good.npz", random_weights
+    if change == "alignment":
+        good.write_text(GOOD + f">c\n{QUERY}\n")
+    elif change == "weights":
+        weights = rewrite_weights(random_weights, tmp_path / "same-tensors.safetensors", name="other")
+    else:
+        finished.write_bytes(b"PK")
+    before = finished.read_bytes()
+    assert main([*arguments, str(weights)]) == 1
+    terminal.shows_one_error(str(finished), "--overwrite")
+    assert finished.read_bytes() == before
+
+
+def rewrite_weights(source: Path, target: Path, **header: str) -> Path:
+    """Copy a weights file with other words in its header."""
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    with safe_open(source, framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        save_file(tensors, target, metadata=file.metadata() | header)
+    return target
+
+
+def test_weights_that_are_no_weights_are_one_line(
+    good: Path, tmp_path: Path, random_weights: Path, terminal: Terminal
+) -> None:
+    whole = random_weights.read_bytes()
+    for number, data in enumerate((b"", b"not weights", whole[: len(whole) // 2])):
+        path = tmp_path / f"{number}.safetensors"
+        path.write_bytes(data)
+        assert main(["predict", str(good), "-o", str(tmp_path / "out"), "--weights", str(path)]) == 1
+        terminal.shows_one_error(str(path))
+    absent = tmp_path / "absent.safetensors"
+    assert main(["predict", str(good), "-o", str(tmp_path / "out"), "--weights", str(absent)]) == 1
+    terminal.shows_one_error(str(absent))
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_of_another_architecture_are_one_line(
+    good: Path, tmp_path: Path, random_weights: Path, terminal: Terminal
+) -> None:
+    from msaformer.pretrained import load_model
+
+    config = load_model(random_weights).network.config
+    taller = config.model_copy(update={"num_blocks": config.num_blocks + 1}).model_dump_json()
+    path = rewrite_weights(random_weights, tmp_path / "other.safetensors", model=taller)
+    assert main(["predict", str(good), "-o", str(tmp_path / "out"), "--weights", str(path)]) == 1
+    terminal.shows_one_error(str(path), "architecture")
+
+
+def test_predictions_do_not_depend_on_what_was_predicted_before(
+    good: Path, tmp_path: Path, random_weights: Path
+) -> None:
+    weights = ["--weights", str(random_weights)]
+    assert main(["predict", str(good), "-o", str(tmp_path / "a"), *weights]) == 0
+    assert main(["predict", str(example.ALIGNMENT), str(good), "-o", str(tmp_path / "b"), *weights]) == 0
+    first, second = (load_prediction(tmp_path / folder / "good.npz") for folder in ("a", "b"))
+    assert np.array_equal(first.contact_probs, second.contact_probs)
