@@ -40,12 +40,18 @@ class Alignment:
         if len(self.names) != self.depth:
             raise AlignmentError(f"{len(self.names)} names for {self.depth} sequences")
         if self.tokens.size == 0:
-            raise AlignmentError(f"an alignment needs at least one sequence and one column, not {self.tokens.shape}")
+            raise AlignmentError(
+                f"an alignment needs at least one sequence and one column, not {self.tokens.shape}"
+            )
         if int(self.tokens.max()) >= NUM_SYMBOLS:
-            raise AlignmentError(f"token {int(self.tokens.max())} is outside the {NUM_SYMBOLS} symbols of an alignment")
+            raise AlignmentError(
+                f"token {int(self.tokens.max())} is outside the {NUM_SYMBOLS} symbols of an alignment"
+            )
         gaps = np.flatnonzero(self.tokens[0] == GAP)
         if gaps.size:
-            raise AlignmentError(f"the query has a gap in column {gaps[0] + 1}: columns must be the query's residues")
+            raise AlignmentError(
+                f"the query has a gap in column {gaps[0] + 1}: columns must be the query's residues"
+            )
         for array in (self.tokens, self.deletion_matrix):
             array.setflags(write=False)
 

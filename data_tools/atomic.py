@@ -17,7 +17,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     when the folder is missing or not writable.
     """
     target = Path(path)
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}.", suffix=target.suffix, dir=target.parent)
+    descriptor, name = tempfile.mkstemp(
+        prefix=f".{target.stem[:40]}.", suffix=target.suffix, dir=target.parent
+    )
     os.close(descriptor)
     temporary = Path(name)
     try:

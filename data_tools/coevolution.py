@@ -150,7 +150,9 @@ def _block_norms(couplings: FloatMap, length: int) -> FloatMap:
         stop = min(start + _BLOCK_RESIDUES, length)
         blocks = couplings[:, start * q : stop * q].T @ couplings[:, start * q :]
         np.square(blocks, out=blocks)
-        norms[start:stop, start:] = np.sqrt(blocks.reshape(stop - start, q, length - start, q).sum(axis=(1, 3)))
+        norms[start:stop, start:] = np.sqrt(
+            blocks.reshape(stop - start, q, length - start, q).sum(axis=(1, 3))
+        )
     norms = np.triu(norms, 1)
     return norms + norms.T
 

@@ -87,7 +87,9 @@ def featurize(alignment: Alignment) -> MSAFeatures:
     )
 
 
-def column_profile(tokens: npt.NDArray[np.uint8], weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def column_profile(
+    tokens: npt.NDArray[np.uint8], weights: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
     """Weighted frequencies `[L, 22]` of the symbols in each column of `tokens` `[N, L]`; each row sums to 1."""
     length = tokens.shape[1]
     cells = np.arange(length, dtype=np.int64)[None, :] * NUM_SYMBOLS + tokens

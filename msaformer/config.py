@@ -6,17 +6,35 @@ Every key stands here once, with its meaning, unit, range and default; unknown k
 from __future__ import annotations
 
 import difflib
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from msaformer.errors import ConfigError
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _switch_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse `steps: yes`, which YAML reads as True and pydantic would take for 1."""
+        assert info.field_name is not None
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation in (int, float):
+            raise ValueError(f"expected a number, not {value}")
+        return value
 
 
 class ModelConfig(_Section):
@@ -32,11 +50,15 @@ class ModelConfig(_Section):
     outer_product_channels: int = Field(8, ge=1, description="channels of the outer product mean [32]")
     triangle_channels: int = Field(32, ge=1, description="hidden channels of triangle multiplication [128]")
     transition_factor: int = Field(2, ge=1, description="widening of the transitions [4]")
-    tied_rows: bool = Field(False, description="one row-attention map for all sequences, as in MSA Transformer")
+    tied_rows: bool = Field(
+        False, description="one row-attention map for all sequences, as in MSA Transformer"
+    )
     coevolution: bool = Field(True, description="embed the co-evolution maps into the pair track")
     num_recycles: int = Field(0, ge=0, le=16, description="further passes through the trunk [3]")
     msa_dropout: float = Field(0.15, ge=0, lt=1, description="row attention, shared over sequences [0.15]")
-    pair_dropout: float = Field(0.25, ge=0, lt=1, description="triangle updates, shared over rows or columns [0.25]")
+    pair_dropout: float = Field(
+        0.25, ge=0, lt=1, description="triangle updates, shared over rows or columns [0.25]"
+    )
     max_relative_position: int = Field(32, ge=1, description="separations are clipped to ± this [32]")
     max_depth: int = Field(
         128, ge=1, description="sequences given to the trunk in prediction; chosen by sequence weight"
@@ -50,12 +72,26 @@ class DataConfig(_Section):
     validation: Path | None = Field(None, description="store of the validation examples; none: no validation")
     crop_length: int = Field(128, ge=8, description="residues of a crop")
     two_segment_share: float = Field(0.5, ge=0, le=1, description="share of crops made of two stretches")
-    max_depth: int = Field(32, ge=1, description="sequences of a crop; fewer are drawn at random, see min_depth")
+    max_depth: int = Field(
+        32, ge=1, description="sequences of a crop; fewer are drawn at random, see min_depth"
+    )
     min_depth: int = Field(1, ge=1, description="the number of sequences is drawn log-uniformly from here up")
-    full_depth_share: float = Field(0.7, ge=0, le=1, description="share of crops that take max_depth sequences")
+    full_depth_share: float = Field(
+        0.7, ge=0, le=1, description="share of crops that take max_depth sequences"
+    )
     mask_ratio: float = Field(0.15, ge=0, lt=1, description="share of MSA cells to be predicted [0.15]")
-    drop_coevolution: float = Field(0.1, ge=0, le=1, description="share of examples without co-evolution maps")
-    num_workers: int = Field(1, ge=0, le=64, description="processes that prepare examples; 0: the training process")
+    drop_coevolution: float = Field(
+        0.1, ge=0, le=1, description="share of examples without co-evolution maps"
+    )
+    num_workers: int = Field(
+        1, ge=0, le=64, description="processes that prepare examples; 0: the training process"
+    )
+
+    @model_validator(mode="after")
+    def _depths_are_in_order(self) -> Self:
+        if self.min_depth > self.max_depth:
+            raise ValueError(f"min_depth {self.min_depth} is above max_depth {self.max_depth}")
+        return self
 
 
 class LossConfig(_Section):
@@ -67,6 +103,9 @@ class LossConfig(_Section):
     min_separation: int = Field(6, ge=1, description="smallest |i - j| of a scored contact")
 
 
+_Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
 class OptimizerConfig(_Section):
     """AdamW with linear warm-up, then cosine decay to `final_lr_ratio`."""
 
@@ -74,27 +113,35 @@ class OptimizerConfig(_Section):
     warmup_steps: int = Field(100, ge=0, description="optimizer steps")
     final_lr_ratio: float = Field(0.05, ge=0, le=1, description="learning rate at the last step, as a share")
     weight_decay: float = Field(0.01, ge=0, description="of matrices; biases and norms are not decayed")
-    betas: tuple[float, float] = Field((0.9, 0.99), description="AdamW moments")
+    betas: tuple[_Beta, _Beta] = Field((0.9, 0.99), description="decay of AdamW's two moments")
     clip_norm: float = Field(1.0, gt=0, description="global gradient norm")
-    ema_decay: float = Field(0.995, ge=0, lt=1, description="of the weights that are validated and released; 0: off")
+    ema_decay: float = Field(
+        0.995, ge=0, lt=1, description="of the weights that are validated and released; 0: off"
+    )
 
 
 class TrainingConfig(_Section):
     """Length, rhythm and place of a run."""
 
     output: Path = Field(Path("runs/tiny"), description="folder of checkpoints, log and weights")
-    seed: int = Field(0, ge=0, description="seed of everything random")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of everything random")
     steps: int = Field(2000, ge=1, description="optimizer steps in all")
     batch_size: int = Field(1, ge=1, description="examples a forward pass")
     accumulation: int = Field(4, ge=1, description="forward passes an optimizer step")
     log_every: int = Field(10, ge=1, description="steps")
     validate_every: int = Field(500, ge=1, description="steps")
     validation_examples: int = Field(40, ge=1, description="the first so many of the validation store")
-    validation_max_length: int = Field(256, ge=8, description="longer validation proteins are cropped in the middle")
+    validation_max_length: int = Field(
+        256, ge=8, description="longer validation proteins are cropped in the middle"
+    )
     checkpoint_every: int = Field(200, ge=1, description="steps")
     keep_checkpoints: int = Field(2, ge=1, description="older ones are removed")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto: cuda, then mps, then cpu")
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast; norms, softmax in float32")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="auto: cuda, then mps, then cpu"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="bfloat16: autocast; norms, softmax in float32"
+    )
     num_threads: int = Field(0, ge=0, description="CPU threads of torch; 0: torch's own choice")
 
 
@@ -120,11 +167,15 @@ def load_config(path: Path, overrides: list[str] | tuple[str, ...] = ()) -> Conf
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as a configuration file: {error}") from error
     tree = _parse_yaml(text, str(path))
+    tree = {} if tree is None else tree
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: expected sections such as 'model:' and 'training:', not {type(tree).__name__}")
+        raise ConfigError(
+            f"{path}: expected sections such as 'model:' and 'training:', not {type(tree).__name__}"
+        )
+    tree = {key: {} if value is None else value for key, value in tree.items()}  # a section without keys
     for override in overrides:
         _apply_override(tree, override)
-    return validate_config(tree, str(path))
+    return validate_config(tree, " ".join([str(path), *(f"-o {override}" for override in overrides)]))
 
 
 def validate_config(tree: dict[str, Any], source: str) -> Config:
@@ -140,14 +191,29 @@ def dump_config(config: Config) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML's safe types; a key that stands twice in a mapping is an error, where YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                problem = f"key {key.value!r} stands here a second time"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else "")
+        return super().construct_mapping(node, deep)
+
+
 def _parse_yaml(text: str, source: str) -> Any:
     try:
-        return yaml.safe_load(text) if text.strip() else {}
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not valid YAML"
         raise ConfigError(f"{source}{place}: {problem}") from error
+    except ValueError as error:  # what looks like a date and is none, e.g. 2024-13-01
+        raise ConfigError(f"{source}: {error}") from error
 
 
 def _apply_override(tree: dict[str, Any], override: str) -> None:
@@ -160,7 +226,7 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         section = section.setdefault(name, {})
         if not isinstance(section, dict):
             raise ConfigError(f"-o {override}: {'.'.join(names[: depth + 1])} is a value, not a section")
-    section[names[-1]] = _parse_yaml(text, f"-o {override}") if text else None
+    section[names[-1]] = _parse_yaml(text, f"-o {override}")
 
 
 def _explain(entry: Any) -> str:
@@ -168,10 +234,21 @@ def _explain(entry: Any) -> str:
     place = [str(part) for part in entry["loc"]]
     key = ".".join(place)
     if entry["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(place[-1], _known_keys(place[:-1]), n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(_known_keys(place[:-1]))}"
-        return f"unknown key {key!r}{hint}"
-    return f"{key}: {entry['msg'].lower()}, not {entry['input']!r}"
+        return f"unknown key {key!r}; {_hint(place)}"
+    if entry["type"] == "value_error":  # raised by a validator of ours
+        return f"{key}: {entry['ctx']['error']}"
+    message = entry["msg"][0].lower() + entry["msg"][1:]
+    return f"{key}: {message}, not {entry['input']!r:.80}"
+
+
+def _hint(place: list[str]) -> str:
+    """What may have been meant by the unknown key at `place`: the same name elsewhere, or a similar one."""
+    elsewhere = [name for name in Config.model_fields if place[-1] in _known_keys([name])]
+    if elsewhere:
+        return f"did you mean {' or '.join(f'{name}.{place[-1]}' for name in elsewhere)}?"
+    known = _known_keys(place[:-1])
+    near = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
 
 
 def _known_keys(section: list[str]) -> list[str]:

@@ -23,7 +23,9 @@ _LAST_BIN_CENTER: Final = 22.0  # Å; stands for every distance of 20 Å and mor
 _SEED: Final = 0  # of the choice of sequences, so that a prediction can be repeated
 
 
-def predict(alignment: Alignment, model: LoadedModel, *, name: str, max_depth: int | None = None) -> Prediction:
+def predict(
+    alignment: Alignment, model: LoadedModel, *, name: str, max_depth: int | None = None
+) -> Prediction:
     """Featurize `alignment` and run the network once on its device.
 
     At most `max_depth` sequences (the model's own default if None) are given to the trunk, drawn in proportion to

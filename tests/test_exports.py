@@ -1,5 +1,7 @@
 """Tables and contact files, read back as other programs would."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,12 +39,14 @@ def test_rr_has_the_lines_of_casp_in_their_order(tmp_path):
     assert probs == sorted(probs, reverse=True)
 
 
-@pytest.mark.parametrize("noise", [0.001, 40])
-def test_rr_lists_all_probable_pairs_and_enough_to_rank(tmp_path, noise):
-    prediction = prediction_from(chain_like_distances(107), LONG, noise=noise)
-    write_casp_rr(prediction, tmp_path / "t.rr")
-    probs = prediction.contact_probs[np.triu_indices(107, k=6)]
-    assert len(rr_parts(tmp_path / "t.rr")[2]) == min(max((probs >= 0.01).sum(), 5 * 107), probs.size)
+@pytest.mark.parametrize("scale", [1.0, 0.0])
+def test_rr_lists_all_probable_pairs_and_enough_to_rank(tmp_path, scale):
+    prediction = prediction_from(chain_like_distances(107), LONG)
+    scaled = (scale * prediction.contact_probs).astype(np.float32)
+    write_casp_rr(dataclasses.replace(prediction, contact_probs=scaled), tmp_path / "t.rr")
+    probable = int((scaled[np.triu_indices(107, k=6)] >= 0.01).sum())
+    assert (probable > 5 * 107) == (scale == 1)
+    assert len(rr_parts(tmp_path / "t.rr")[2]) == max(probable, 5 * 107)
 
 
 def test_rr_headers_cannot_be_broken_by_names(tmp_path):

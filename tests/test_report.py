@@ -173,6 +173,7 @@ def test_hostile_texts_stay_data_in_the_page(distances, tmp_path):
     assert page.tags.count("script") == 2
     assert "img" not in page.tags
     assert page.title == "<b>&amp;'\"{{data}} · predicted contacts"
+    assert not set(page.scripts[0][1]) & set("<>&")
     data = json.loads(page.scripts[0][1])
     assert data["name"] == "<b>&amp;'\"{{data}}"
     assert attack.replace("\u2028", "�") in data["model"]
@@ -244,20 +245,33 @@ def test_what_does_not_belong_together_is_refused_and_leaves_no_file(prediction,
 
 def test_the_viewer_s_structure_is_numbered_by_place_in_the_sequence(tmp_path):
     atoms = [
+        *residue(9, "TRP", number=15, chain="B"),
         *residue(1, "ALA", number=15),
         *residue(2, "LYS", number=15, code="A"),
         *residue(3, "GLY", number=16),
         *residue(4, "TRP", number=40),
-        *residue(5, "ALA", number=1, chain="B"),
     ]
     path = tmp_path / "tiny.pdb"
     path.write_text(pdb(atoms))
-    chain = read_chains(path)[0]
+    chain = next(one for one in read_chains(path) if one.name == "A")
     lines = [line for line in chain_pdb_text(path, chain).splitlines() if line.startswith("ATOM")]
     places = {(line[17:20], line[21], int(line[22:27])) for line in lines}
     assert places == {("ALA", "A", 1), ("LYS", "A", 2), ("GLY", "A", 3), ("TRP", "A", 4)}
     assert chain.residue_numbers == ("15", "15A", "16", "40")
     assert {float(line[30:38]) for line in lines if line[12:16] == " CA "} == {3.8, 7.6, 11.4, 15.2}
+
+
+def test_the_viewer_s_atoms_are_the_most_occupied(tmp_path):
+    atoms = [
+        *residue(1, "LYS", x=1.0, altloc="A", occupancy=0.3),
+        *residue(1, "LYS", x=7.0, altloc="B", occupancy=0.7),
+    ]
+    path = tmp_path / "tiny.pdb"
+    path.write_text(pdb(atoms))
+    chain = read_chains(path)[0]
+    lines = [line for line in chain_pdb_text(path, chain).splitlines() if line.startswith("ATOM")]
+    assert [(line[12:16].strip(), float(line[30:38])) for line in lines] == [("CA", 7.0), ("CB", 7.5)]
+    assert chain.contact_atom[0, 0] == 7.5
 
 
 def test_a_chain_too_long_for_the_viewer_s_format_is_refused(tmp_path):
@@ -282,7 +296,7 @@ def test_coverage_sorts_by_identity_and_counts_the_whole_alignment():
 
 
 def test_the_notebook_view_draws_true_and_false_contacts(prediction, distances):
-    labels = make_labels(distances, lost=(2,))
+    labels = make_labels(distances, lost=(int(top_pairs(prediction.contact_probs, min_separation=6)[0][0]),))
     script = view_structure(prediction, labels, "ATOM", num_pairs=10)._make_html()
     first, second = top_pairs(prediction.contact_probs, min_separation=6, known=~np.isnan(labels.distances))
     hits = int((distances[first[:10], second[:10]] < 8).sum())

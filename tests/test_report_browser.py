@@ -5,6 +5,7 @@ Every page is watched: no error on the console, no request but for the file itse
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import shutil
@@ -33,7 +34,8 @@ QUIET = (
 )
 SOFTWARE_GL = "--enable-unsafe-swiftshader"
 BLUE, VERMILION = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
-LOST = (11, 12, 13, 14)
+OUTSIDE = 39  # the residue that has no place in the made-up chain
+LOST = (11, 12, 13, 14, OUTSIDE)
 
 
 def launch(playwright, *arguments, **options):
@@ -105,10 +107,12 @@ def real(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made_up(tmp_path_factory):
-    """Forty residues, four of them not resolved, without 3D: (path, prediction, labels)."""
+    """Forty residues, four not resolved and one not in the chain, without 3D: (path, prediction, labels)."""
     path = tmp_path_factory.mktemp("made") / "page.html"
     distances = chain_like_distances(40)
     prediction, labels = prediction_from(distances, SEQUENCE), make_labels(distances, lost=LOST)
+    places = np.where(np.arange(40) == OUTSIDE, -1, labels.chain_index)
+    labels = dataclasses.replace(labels, chain_index=places.astype(np.int32))
     write_report(prediction, path, labels=labels)
     return path, prediction, labels
 
@@ -176,6 +180,8 @@ def test_hovering_a_cell_tells_both_numberings_and_all_that_is_known(watched, ma
     page.mouse.move(*cell_position(page, LOST[0], 30, 40))
     assert "not resolved – A:131" in page.locator("#tip").inner_text()
     assert "unknown" in page.locator("#tip").inner_text()
+    page.mouse.move(*cell_position(page, 4, OUTSIDE, 40))
+    assert "A:105 – not in chain" in page.locator("#tip").inner_text()
     page.mouse.move(5, 5)
     assert not page.locator("#tip").is_visible()
 
@@ -272,8 +278,13 @@ def test_a_click_beside_a_mark_takes_the_mark(watched, made_up):
 
 def test_a_row_of_the_list_picks_its_contact(watched, made_up):
     page = watched.open(made_up[0])
+    before = pixels(page, "#map")
     row = page.locator("#contacts tbody tr").nth(4)
     row.click()
+    page.wait_for_timeout(100)
+    ringed = np.abs(pixels(page, "#map") - before).max(axis=-1) > 100
+    assert ringed[np.triu_indices_from(ringed)].sum() > 20  # on both sides of the diagonal
+    assert ringed[np.tril_indices_from(ringed)].sum() > 20
     assert row.get_attribute("aria-selected") == "true"
     i, j = (int(k) + 1 for k in row.get_attribute("data-pair").split())
     assert f"{i} – {j}" in page.locator("#picked").inner_text()

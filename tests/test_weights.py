@@ -80,12 +80,16 @@ def test_weights_are_those_of_the_pair_by_pair_count(
 
 
 def test_tiles_of_rows_and_columns_join_without_a_seam() -> None:
-    tokens = family(2600, 70, seed=7)
+    tokens = family(4300, 70, seed=7)
     num_alike = np.zeros(len(tokens), dtype=np.int64)
     for row in tokens:
         num_alike += (tokens == row).sum(axis=1) >= 56
     assert len(set(num_alike)) > 50
     np.testing.assert_array_equal(sequence_weights(tokens), (1 / num_alike).astype(np.float32))
+
+
+def test_more_mismatches_than_a_byte_holds_are_counted() -> None:
+    assert sequence_weights(table("A" * 300, "A" * 40 + "C" * 260)).tolist() == [1.0, 1.0]
 
 
 def test_weights_follow_their_rows_when_the_rows_are_permuted() -> None:

@@ -6,11 +6,8 @@ An expected error is one line on stderr, `error: …`; `--debug` shows where it 
 
 from __future__ import annotations
 
-import errno
 import importlib
 import logging
-import os
-import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,7 +70,7 @@ def cli(settings: Settings, debug: bool, verbose: int, quiet: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
+    """Run the command line and return its exit code; click itself ends quietly when the reader of stdout is gone."""
     settings = Settings()
     try:
         code = cli.main(
@@ -82,7 +79,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             standalone_mode=False,
             obj=settings,
         )
-        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
@@ -95,8 +91,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (DataToolsError, MSAFormerError) as error:
         return _fail(str(error), error, settings, 1)
     except OSError as error:
-        if error.errno == errno.EPIPE:
-            return _end_quietly()
         return _fail(one_line(error), error, settings, 1)
     return code if isinstance(code, int) else 0
 
@@ -126,9 +120,3 @@ def _fail(message: str, error: BaseException, settings: Settings, code: int) -> 
         traceback.print_exception(error)
     print_error(message)
     return code
-
-
-def _end_quietly() -> int:
-    """Say nothing more, not even in the interpreter's last flush: the reader is gone (`… | head`)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1

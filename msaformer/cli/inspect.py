@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ NEFF_DEFINITION: Final = (
     "sum over the sequences of 1 / number of sequences at least 80 % identical to it, itself included; "
     "identity over all L columns, gaps compared as symbols"
 )
+LINE_WIDTH: Final = 100
 THIN_COLUMN: Final = 0.5  # a column in which fewer sequences than this fraction have a residue
 
 
@@ -102,7 +104,7 @@ def format_summary(summary: AlignmentSummary) -> str:
         "residues L": f"{summary.length:,}"
         + (f" ({summary.unknown_residues} X)" if summary.unknown_residues else ""),
         "Neff": f"{summary.neff:,.1f}  ({summary.neff_per_sqrt_length:.2f} per √L)",
-        "": f"{summary.neff_definition}",
+        "": summary.neff_definition,
         "gaps": f"{summary.gap_fraction:.1%} of all cells",
         "columns": f"{summary.thin_columns} of {summary.length} with a residue in fewer than half of the sequences",
         "insertions": f"{summary.num_deletions:,} residues without a column",
@@ -115,4 +117,15 @@ def format_summary(summary: AlignmentSummary) -> str:
         lines["identity"] = f"to the query: {quantiles}"
     else:
         lines["coverage"] = "the query has no homologues here: co-evolution is empty"
-    return "\n".join(f"{label:<12} {text}" for label, text in lines.items())
+    wrapped = (
+        textwrap.fill(
+            text,
+            LINE_WIDTH,
+            break_long_words=False,
+            break_on_hyphens=False,
+            initial_indent=f"{label:<12} ",
+            subsequent_indent=" " * 13,
+        )
+        for label, text in lines.items()
+    )
+    return "\n".join(wrapped)

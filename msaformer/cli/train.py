@@ -9,12 +9,26 @@ import click
 
 
 @click.command("train")
-@click.option("-c", "--config", "config_path", type=click.Path(path_type=Path), required=True, help="YAML file.")
-@click.option("-o", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, e.g. training.steps=100.")
+@click.option(
+    "-c", "--config", "config_path", type=click.Path(path_type=Path), required=True, help="YAML file."
+)
+@click.option(
+    "-o", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, e.g. training.steps=100."
+)
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in training.output.")
-@click.option("--print-config", is_flag=True, help="Print the whole configuration, defaults included, and stop.")
+@click.option(
+    "--print-config", is_flag=True, help="Print the whole configuration, defaults included, and stop."
+)
 @click.option("--no-progress", is_flag=True, help="No progress bar.")
-def command(config_path: Path, overrides: tuple[str, ...], resume: bool, print_config: bool, no_progress: bool) -> None:
+@click.pass_context
+def command(
+    context: click.Context,
+    config_path: Path,
+    overrides: tuple[str, ...],
+    resume: bool,
+    print_config: bool,
+    no_progress: bool,
+) -> None:
     """Train a contact predictor from a store of examples.
 
     Writes checkpoints, log.jsonl, a TensorBoard log and weights.safetensors into training.output. Ctrl-C saves a
@@ -36,5 +50,5 @@ def command(config_path: Path, overrides: tuple[str, ...], resume: bool, print_c
         weights = train(config, resume=resume, show_progress=sys.stderr.isatty() and not no_progress)
     except Interrupted as stop:
         click.echo(str(stop), err=True)
-        sys.exit(stop.exit_code)
+        context.exit(stop.exit_code)
     click.echo(weights)

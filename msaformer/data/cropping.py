@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-_MIN_MAP_SEPARATION: Final = 4  # |i - j| from which a co-evolution map is measured; nearer pairs are covalent neighbours
+_MIN_MAP_SEPARATION: Final = 4  # |i - j| of the pairs a map is measured on; nearer ones are chain neighbours
+_MIN_SPREAD: Final = 1e-6  # of a map; below lies the rounding of float32, as in an alignment of copies
 _MAX_Z: Final = 30.0  # standard deviations; bounds what a degenerate alignment can feed in
 
 
@@ -39,14 +40,12 @@ def sample_rows(
     if len(weights) <= depth:
         return np.arange(len(weights))
     others = weights[1:].astype(np.float64)
-    keys = rng.exponential(size=len(others)) / others  # exponential races: a weighted draw without replacement
+    keys = rng.exponential(size=len(others)) / others  # exponential races: weighted, without replacement
     drawn = np.argpartition(keys, depth - 1)[: depth - 1] if depth > 1 else np.empty(0, np.int64)
     return np.concatenate([[0], np.sort(drawn) + 1])
 
 
-def draw_depth(
-    max_depth: int, min_depth: int, full_share: float, rng: np.random.Generator
-) -> int:
+def draw_depth(max_depth: int, min_depth: int, full_share: float, rng: np.random.Generator) -> int:
     """`max_depth` in a share of the draws, else log-uniform between `min_depth` and `max_depth`."""
     if rng.random() < full_share:
         return max_depth
@@ -56,7 +55,7 @@ def draw_depth(
 def standardize_maps(coevolution: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Express maps `[L, L, k]` in standard deviations of their pairs with |i - j| ≥ 4, clipped to ±30.
 
-    A map without spread (N = 1, tiny L) becomes zero.
+    A map without spread (N = 1, identical sequences, tiny L) becomes zero.
     """
     length = coevolution.shape[0]
     far = np.triu(np.ones((length, length), bool), _MIN_MAP_SEPARATION)
@@ -64,7 +63,7 @@ def standardize_maps(coevolution: npt.NDArray[np.float32]) -> npt.NDArray[np.flo
         return np.zeros_like(coevolution)
     values = coevolution[far].astype(np.float64)
     mean, spread = values.mean(axis=0), values.std(axis=0)
-    scaled = (coevolution - mean) / np.where(spread > 0, spread, np.inf)
+    scaled = (coevolution - mean) / np.where(spread > _MIN_SPREAD, spread, np.inf)
     diagonal = np.arange(length)
     scaled[diagonal, diagonal] = 0.0
     return np.clip(scaled, -_MAX_Z, _MAX_Z).astype(np.float32)

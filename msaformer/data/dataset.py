@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
+from data_tools.errors import DataToolsError
 from data_tools.features import COEVOLUTION_MAPS, MSAFeatures
 from data_tools.store import Example, Store
 from msaformer.config import Config, DataConfig
 from msaformer.data.batch import Batch, Sample, collate
 from msaformer.data.cropping import crop_residues, draw_depth, sample_rows, standardize_maps
 from msaformer.data.masking import mask_cells
+from msaformer.errors import TrainingError
 
 NUM_MAPS = len(COEVOLUTION_MAPS)
 
 
 def full_sample(
-    features: MSAFeatures, depth: int, rng: np.random.Generator, distances: npt.NDArray[np.float32] | None = None
+    features: MSAFeatures,
+    depth: int,
+    rng: np.random.Generator,
+    distances: npt.NDArray[np.float32] | None = None,
 ) -> Sample:
     """The whole protein with `depth` sequences, nothing masked."""
     rows = sample_rows(features.weights, depth, rng)
@@ -68,11 +75,14 @@ class TrainingSamples(Dataset[Sample]):
         return training_sample(self.store[int(order[place])], self.config, rng)
 
 
-def training_batches(store: Store, config: Config, first_step: int) -> Iterator[Batch]:
-    """Batches of the run from optimizer step `first_step` to its end, the same ones whoever prepares them."""
+def training_batches(store: Store, config: Config, first_step: int) -> Generator[Batch, None, None]:
+    """Batches of the run from optimizer step `first_step` to its end, the same ones whoever prepares them.
+
+    Raises StoreError when an example cannot be read, TrainingError when a worker process dies.
+    """
     training = config.training
     per_step = training.batch_size * training.accumulation
-    loader: Any = DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         TrainingSamples(store, config.data, training.seed),
         batch_size=training.batch_size,
         sampler=range(first_step * per_step, training.steps * per_step),
@@ -82,11 +92,40 @@ def training_batches(store: Store, config: Config, first_step: int) -> Iterator[
         multiprocessing_context="spawn" if config.data.num_workers else None,
         persistent_workers=False,
     )
-    return iter(loader)
+    batches = _started(loader)
+    try:
+        yield from batches
+    except DataToolsError as error:  # from a worker it comes with the worker's traceback in front
+        message = str(error).strip().splitlines()[-1]
+        raise type(error)(
+            message.removeprefix(f"{type(error).__module__}.{type(error).__name__}: ")
+        ) from error
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise TrainingError(
+            f"a process that prepares examples died ({str(error).splitlines()[0]}); is there memory enough? "
+            "data.num_workers=0 does without such processes"
+        ) from error
+    finally:
+        if isinstance(batches, _MultiProcessingDataLoaderIter):
+            batches._shutdown_workers()  # now: an error's traceback would keep them until the program hangs on them
 
 
 def _collate(samples: list[Sample]) -> Batch:
     return collate(samples, NUM_MAPS)
+
+
+def _started(loader: DataLoader[Any]) -> Iterator[Batch]:
+    """Start the workers deaf to the stop signals, which a terminal or scheduler sends to every process of a job.
+
+    The training process alone acts upon them, and needs its workers until it has finished its step.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))  # children inherit it
+    try:
+        return iter(loader)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _one_thread(worker: int) -> None:

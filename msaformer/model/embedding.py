@@ -57,7 +57,10 @@ class InputEmbedding(nn.Module):
 
     def _relative(self, residue_index: Int[Tensor, "B L"]) -> Int[Tensor, "B L L"]:
         separation = residue_index[:, :, None] - residue_index[:, None, :]
-        return separation.clamp(-self.max_relative_position, self.max_relative_position) + self.max_relative_position
+        return (
+            separation.clamp(-self.max_relative_position, self.max_relative_position)
+            + self.max_relative_position
+        )
 
 
 class RecyclingEmbedding(nn.Module):

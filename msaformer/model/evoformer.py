@@ -27,7 +27,10 @@ class EvoformerBlock(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         c_m, c_z = config.c_m, config.c_z
-        msa_heads, pair_heads = (config.msa_heads, config.msa_head_channels), (config.pair_heads, config.pair_head_channels)
+        msa_heads, pair_heads = (
+            (config.msa_heads, config.msa_head_channels),
+            (config.pair_heads, config.pair_head_channels),
+        )
         self.row_attention = RowAttentionWithPairBias(c_m, c_z, *msa_heads, tied=config.tied_rows)
         self.column_attention = ColumnAttention(c_m, *msa_heads)
         self.msa_transition = Transition(c_m, config.transition_factor)

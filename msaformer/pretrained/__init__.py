@@ -15,7 +15,7 @@ from typing import Final
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from data_tools.atomic import atomic_path
@@ -24,6 +24,7 @@ from msaformer.errors import WeightsError
 from msaformer.model.model import MSAFormer
 
 FORMAT: Final = "msaformer-weights-1"
+_LENGTH_BYTES: Final = 8  # a safetensors file starts with the length of its header
 DEFAULT_WEIGHTS: Final = Path(__file__).parent / "tiny.safetensors"
 
 
@@ -39,17 +40,22 @@ class LoadedModel:
 
 
 def save_weights(tensors: dict[str, Tensor], config: ModelConfig, name: str, path: Path) -> None:
-    """Write the parameters of a network built from `config`, atomically."""
+    """Write the parameters of a network built from `config`, atomically; equal weights make equal bytes.
+
+    Raises OSError (disk full, no permission) with an earlier file untouched.
+    """
     header = {"format": FORMAT, "name": name, "model": config.model_dump_json()}
     contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    content = _with_sorted_header(save(contiguous, metadata=header))
     with atomic_path(path) as temporary:
-        save_file(contiguous, temporary, metadata=header)
+        temporary.write_bytes(content)
 
 
 def load_model(path: Path | None = None) -> LoadedModel:
     """Read a weights file and rebuild its network on the CPU; without `path`, the released weights.
 
-    Raises WeightsError when the file is missing, damaged, of another format, or its tensors do not fit its configuration.
+    Raises WeightsError when the file is missing, damaged, of another format, or of other shapes than its
+    configuration asks for.
     """
     path = DEFAULT_WEIGHTS if path is None else path
     try:
@@ -58,11 +64,23 @@ def load_model(path: Path | None = None) -> LoadedModel:
             header = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path}: not a readable weights file ({_last_line(error)}); is it complete?") from error
+        raise WeightsError(
+            f"{path}: not a readable weights file ({_last_line(error)}); is it complete?"
+        ) from error
     if header.get("format") != FORMAT:
         raise WeightsError(f"{path}: expected a file of format {FORMAT!r}, found {header.get('format')!r}")
     network = _build(header, tensors, path)
     return LoadedModel(network.eval(), header.get("name", "unnamed"), hashlib.sha256(content).hexdigest())
+
+
+def _with_sorted_header(content: bytes) -> bytes:
+    """The same file with the keys of its JSON header in order; safetensors shuffles the metadata."""
+    end = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
+    header = json.dumps(
+        json.loads(content[_LENGTH_BYTES:end]), sort_keys=True, separators=(",", ":")
+    ).encode()
+    header += b" " * (-len(header) % _LENGTH_BYTES)  # the tensors stay aligned
+    return len(header).to_bytes(_LENGTH_BYTES, "little") + header + content[end:]
 
 
 def _build(header: dict[str, str], tensors: dict[str, Tensor], path: Path) -> MSAFormer:
@@ -85,7 +103,9 @@ def _build(header: dict[str, str], tensors: dict[str, Tensor], path: Path) -> MS
                 f"{path}: made for another architecture: tensor {key} is {seen}, its configuration asks for {wanted}"
             )
     if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
-        raise WeightsError(f"{path}: holds values that are not finite; the file is damaged or its training diverged")
+        raise WeightsError(
+            f"{path}: holds values that are not finite; the file is damaged or its training diverged"
+        )
     network.load_state_dict(tensors)
     return network
 

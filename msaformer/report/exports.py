@@ -20,9 +20,7 @@ from msaformer.prediction import Prediction
 
 RR_MIN_SEPARATION: Final = 6  # CASP counts pairs at least this far apart
 RR_MIN_PROB: Final = 0.01  # a pair that is not listed counts as not predicted
-RR_PAIRS_PER_RESIDUE: Final = (
-    5  # so many times L are listed whatever their probability, so rankings stay whole
-)
+RR_PAIRS_PER_RESIDUE: Final = 5  # times L pairs are listed whatever they are, so rankings stay whole
 RR_SEQUENCE_WIDTH: Final = 50
 PROB_DECIMALS: Final = 6
 

@@ -59,19 +59,25 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path, keep: int) -> Path:
-    """Write a checkpoint into `folder`, then remove all but the newest `keep`; return its path.
+    """Write a checkpoint into `folder`, then remove all but the newest `keep` up to this one; return its path.
 
-    Raises OSError (disk full, no permission) with the earlier checkpoints untouched.
+    Newer ones, which a resumed run has passed over as damaged, stay until they are written anew. Raises
+    CheckpointError or OSError (disk full, no permission) with the earlier checkpoints untouched.
     """
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"step-{checkpoint.step:08d}"
     temporary = folder / f"{final.name}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
+    for stale in folder.glob("step-*.tmp"):  # of a run that was killed while it saved
+        shutil.rmtree(stale, ignore_errors=True)
     temporary.mkdir()
     try:
         tensors = {name: value.detach().cpu().contiguous() for name, value in checkpoint.tensors.items()}
         save_file(tensors, temporary / _STATE)
-        run = {"step": checkpoint.step, "config": checkpoint.config.model_dump(mode="json"), "torch": torch.__version__}
+        run = {
+            "step": checkpoint.step,
+            "config": checkpoint.config.model_dump(mode="json"),
+            "torch": torch.__version__,
+        }
         (temporary / _RUN).write_text(json.dumps(run, indent=1), encoding="utf-8")
         manifest = {name: _fingerprint(temporary / name) for name in (_STATE, _RUN)}
         (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
@@ -81,9 +87,12 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path, keep: int) -> Path:
             shutil.rmtree(final)
         temporary.rename(final)
         _flush(folder)
+    except SafetensorError as error:
+        raise CheckpointError(f"{final}: cannot be written: {error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    for path in list_checkpoints(folder)[:-keep]:
+    written = [path for path in list_checkpoints(folder) if path.name <= final.name]
+    for path in written[:-keep]:
         shutil.rmtree(path)
     return final
 
@@ -100,7 +109,7 @@ def load_newest(folder: Path) -> tuple[Checkpoint, list[str]]:
 
     Raises CheckpointError when there is none, or none is complete.
     """
-    problems = []
+    problems: list[str] = []
     for path in reversed(list_checkpoints(folder)):
         try:
             return load_checkpoint(path), problems
@@ -130,9 +139,13 @@ def check_same_run(saved: Config, wanted: Config, source: Path) -> None:
     """Raise CheckpointError unless both configurations compute the same (see MAY_CHANGE)."""
     before, after = _flatten(saved.model_dump(mode="json")), _flatten(wanted.model_dump(mode="json"))
     changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
-    differing = [f"{key} was {before.get(key)!r}, is {after.get(key)!r}" for key in changed if key not in MAY_CHANGE]
+    differing = [
+        f"{key} was {before.get(key)!r}, is {after.get(key)!r}" for key in changed if key not in MAY_CHANGE
+    ]
     if differing:
-        raise CheckpointError(f"{source}: made by another configuration: {'; '.join(differing)}; start a new run")
+        raise CheckpointError(
+            f"{source}: made by another configuration: {'; '.join(differing)}; start a new run"
+        )
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from msaformer.config import OptimizerConfig
 from msaformer.data.batch import Batch
-from msaformer.errors import CheckpointError
-from msaformer.model.model import MSAFormer, ModelOutput
+from msaformer.errors import CheckpointError, ConfigError
+from msaformer.model.model import ModelOutput, MSAFormer
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's own names of its state
 
@@ -50,7 +50,9 @@ class Engine(Protocol):
 class TorchEngine:
     """AdamW in one process; see `Engine`."""
 
-    def __init__(self, model: MSAFormer, config: OptimizerConfig, device: torch.device, *, bfloat16: bool) -> None:
+    def __init__(
+        self, model: MSAFormer, config: OptimizerConfig, device: torch.device, *, bfloat16: bool
+    ) -> None:
         self.model = model.to(device)
         self.device = device
         self.bfloat16 = bfloat16
@@ -93,9 +95,8 @@ class TorchEngine:
                 parameter.copy_(_fitting(tensors, f"model.{name}", parameter))
         for name, parameter in self.model.named_parameters():
             moments = {key: _fitting(tensors, f"optimizer.{key}.{name}", parameter) for key in _MOMENTS}
-            step = tensors.get(f"optimizer.step.{name}", torch.zeros(()))
             self.optimizer.state[parameter] = {
-                "step": step.clone(),
+                "step": _fitting(tensors, f"optimizer.step.{name}", torch.zeros(())).clone(),
                 **{key: value.to(self.device, copy=True) for key, value in moments.items()},
             }
 
@@ -104,12 +105,17 @@ class TorchEngine:
 
 
 def choose_device(name: str) -> torch.device:
-    """Turn `auto`, `cpu`, `cuda` or `mps` into a device; auto takes cuda, then mps, then cpu."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    """Turn `auto`, `cpu`, `cuda` or `mps` into a device; auto takes cuda, then mps, then cpu.
+
+    Raises ConfigError when the named device is not there.
+    """
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, is_present in present.items() if is_present))
+    if not present[name]:
+        found = ", ".join(kind for kind, is_present in present.items() if is_present)
+        raise ConfigError(f"training.device: torch finds no {name} here, only {found}; use auto")
+    return torch.device(name)
 
 
 def _fitting(tensors: dict[str, Tensor], key: str, parameter: Tensor) -> Tensor:

@@ -6,9 +6,10 @@ import json
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
+
+from data_tools.atomic import atomic_path
 
 
 class RunLog:
@@ -19,10 +20,11 @@ class RunLog:
 
     def __init__(self, output: Path, first_step: int) -> None:
         self.path = output / "log.jsonl"
-        kept = _records_before(self.path, first_step)
-        self._file = self.path.open("w", encoding="utf-8")
-        self._file.writelines(line + "\n" for line in kept)
-        self._board: Any = SummaryWriter(str(output / "tensorboard"), purge_step=first_step)  # type: ignore[no-untyped-call]
+        kept = _records_up_to(self.path, first_step)
+        with atomic_path(self.path) as temporary:
+            temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        self._file = self.path.open("a", encoding="utf-8")
+        self._board = SummaryWriter(str(output / "tensorboard"), purge_step=first_step + 1)
         self._start = time.monotonic()
 
     def write(self, kind: str, step: int, **values: float) -> None:
@@ -43,15 +45,16 @@ class RunLog:
         self._board.close()
 
 
-def _records_before(path: Path, first_step: int) -> list[str]:
+def _records_up_to(path: Path, first_step: int) -> list[str]:
     if not path.exists():
         return []
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             record = json.loads(line)
-        except ValueError:  # a line cut by a crash
+            is_kept = record["step"] <= first_step
+        except (ValueError, KeyError, TypeError):  # a line cut by a crash
             continue
-        if record["step"] <= first_step:
+        if is_kept:
             kept.append(line)
     return kept

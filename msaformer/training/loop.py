@@ -7,21 +7,29 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Never
 
 import torch
 from tqdm import tqdm
 
 from data_tools.store import Store, open_store
-from msaformer.config import Config, dump_config
+from msaformer.config import Config, LossConfig, dump_config
+from msaformer.data.batch import Batch
 from msaformer.data.dataset import training_batches
 from msaformer.errors import CheckpointError, ConfigError, TrainingError
 from msaformer.model.dropout import seed_dropout
 from msaformer.model.model import MSAFormer
 from msaformer.pretrained import save_weights
-from msaformer.training.checkpoint import Checkpoint, check_same_run, list_checkpoints, load_newest, save_checkpoint
+from msaformer.training.checkpoint import (
+    Checkpoint,
+    check_same_run,
+    list_checkpoints,
+    load_newest,
+    save_checkpoint,
+)
 from msaformer.training.ema import WeightAverage
 from msaformer.training.engine import Engine, TorchEngine, choose_device
 from msaformer.training.logs import RunLog
@@ -45,13 +53,15 @@ def train(config: Config, *, resume: bool = False, show_progress: bool = False) 
 
     With `resume`, go on from the newest complete checkpoint in `training.output`, on one CPU bit for bit as if
     never stopped. Raises ConfigError without a training store, CheckpointError when there is nothing to resume or
-    when a new run would mix with an old one, TrainingError when a loss is not finite, and Interrupted on SIGINT or
-    SIGTERM, after saving.
+    when a new run would mix with an old one, TrainingError when a loss is not finite or no example has distances,
+    and Interrupted on SIGINT or SIGTERM, after saving.
     """
     if config.data.train is None:
-        raise ConfigError("data.train: no store of training examples; give data.train=FOLDER (made by msaformer featurize)")
-    train_store = _open_labelled(config.data.train)
-    validation_store = _open_labelled(config.data.validation) if config.data.validation else None
+        raise ConfigError(
+            "data.train: no store of training examples; give data.train=FOLDER (made by msaformer featurize)"
+        )
+    train_store = _open_labelled(config.data.train, config.loss)
+    validation_store = _open_labelled(config.data.validation, config.loss) if config.data.validation else None
     if config.training.num_threads:
         torch.set_num_threads(config.training.num_threads)
     engine = build_engine(config)
@@ -60,8 +70,12 @@ def train(config: Config, *, resume: bool = False, show_progress: bool = False) 
     first_step = _restore(engine, average, config) if resume else _start_afresh(output)
     output.mkdir(parents=True, exist_ok=True)
     (output / "config.yaml").write_text(dump_config(config), encoding="utf-8")
-    with RunLog(output, first_step) as log, _stop_signals() as stopped, _progress(config, first_step, show_progress) as bar:
-        batches = training_batches(train_store, config, first_step)
+    with (
+        RunLog(output, first_step) as log,
+        _stop_signals() as stopped,
+        _progress(config, first_step, show_progress) as bar,
+        closing(training_batches(train_store, config, first_step)) as batches,
+    ):
         for step in range(first_step, config.training.steps):
             started = time.monotonic()
             losses, norm = _optimizer_step(engine, batches, config, step)
@@ -73,7 +87,14 @@ def train(config: Config, *, resume: bool = False, show_progress: bool = False) 
             if done % config.training.log_every == 0 or last:
                 rate = learning_rate(step, config.training.steps, config.optimizer)
                 seconds = time.monotonic() - started
-                log.write("train", done, **losses, grad_norm=norm, learning_rate=rate, step_seconds=round(seconds, 3))
+                log.write(
+                    "train",
+                    done,
+                    **losses,
+                    grad_norm=norm,
+                    learning_rate=rate,
+                    step_seconds=round(seconds, 3),
+                )
             if validation_store is not None and (done % config.training.validate_every == 0 or last):
                 with average.applied_to(engine.model):
                     log.write("validation", done, **validate(engine, validation_store, config))
@@ -94,7 +115,7 @@ def build_engine(config: Config) -> Engine:
 
 
 def _optimizer_step(
-    engine: Engine, batches: Iterator[object], config: Config, step: int
+    engine: Engine, batches: Iterator[Batch], config: Config, step: int
 ) -> tuple[dict[str, float], float]:
     """Mean losses over the step's forward passes, and the gradient norm."""
     passes = config.training.accumulation
@@ -102,7 +123,7 @@ def _optimizer_step(
     engine.model.train()
     for index in range(passes):
         seed_dropout(engine.model, (config.training.seed * 1_000_003 + step) * 1_009 + index)
-        batch = next(batches).to(engine.device)  # type: ignore[attr-defined]
+        batch = next(batches).to(engine.device)
         losses = compute_losses(engine.forward(batch), batch, config.loss)
         engine.backward(losses.total / passes)
         for name, value in _numbers(losses).items():
@@ -110,8 +131,8 @@ def _optimizer_step(
     norm = engine.step(learning_rate(step, config.training.steps, config.optimizer))
     if not (math.isfinite(norm) and math.isfinite(sums["loss"])):
         raise TrainingError(
-            f"step {step + 1}: loss {sums['loss']}, gradient norm {norm}: not finite; the weights were not updated. "
-            "Lower optimizer.learning_rate or use training.precision=float32, and --resume"
+            f"step {step + 1}: loss {sums['loss']}, gradient norm {norm}: not finite; the checkpoints before are "
+            "whole. Start a new run with a lower optimizer.learning_rate or with training.precision=float32"
         )
     return sums, norm
 
@@ -125,17 +146,23 @@ def _numbers(losses: Losses) -> dict[str, float]:
     }
 
 
-def _open_labelled(path: Path) -> Store:
+def _open_labelled(path: Path, loss: LossConfig) -> Store:
     store = open_store(path)
     if len(store) == 0:
         raise TrainingError(f"{path}: the store holds no example")
+    needs_distances = loss.contact > 0 or loss.distogram > 0
+    if needs_distances and all(example.distances is None for example in store):
+        raise TrainingError(
+            f"{path}: no example has distances to learn from; give msaformer featurize the --structures"
+        )
     return store
 
 
 def _start_afresh(output: Path) -> int:
     if list_checkpoints(output / "checkpoints"):
         raise CheckpointError(
-            f"{output}: holds checkpoints of an earlier run; --resume goes on with it, training.output=FOLDER starts another"
+            f"{output}: holds checkpoints of an earlier run; --resume goes on with it, "
+            "training.output=FOLDER starts another"
         )
     return 0
 
@@ -150,6 +177,7 @@ def _restore(engine: Engine, average: WeightAverage, config: Config) -> int:
     average.tensors = {
         name: checkpoint.tensors[_EMA_PREFIX + name].to(engine.device) for name in average.tensors
     }
+    _save_average(average, config)  # a kill may have come between the checkpoint and its weights
     return checkpoint.step
 
 
@@ -158,7 +186,11 @@ def _save(engine: Engine, average: WeightAverage, config: Config, step: int) -> 
     averaged = {_EMA_PREFIX + name: value for name, value in average.tensors.items()}
     checkpoint = Checkpoint(step, engine.state() | averaged, config)
     save_checkpoint(checkpoint, output / "checkpoints", config.training.keep_checkpoints)
-    save_weights(average.tensors, config.model, config.name, output / "weights.safetensors")
+    _save_average(average, config)
+
+
+def _save_average(average: WeightAverage, config: Config) -> None:
+    save_weights(average.tensors, config.model, config.name, config.training.output / "weights.safetensors")
 
 
 @contextmanager
@@ -180,5 +212,7 @@ def _stop_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _progress(config: Config, first_step: int, show: bool) -> "tqdm[None]":
-    return tqdm(total=config.training.steps, initial=first_step, disable=not show, unit="step", desc=config.name)
+def _progress(config: Config, first_step: int, show: bool) -> "tqdm[Never]":
+    return tqdm(
+        total=config.training.steps, initial=first_step, disable=not show, unit="step", desc=config.name
+    )

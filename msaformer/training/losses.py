@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from msaformer.config import LossConfig
 from msaformer.data.batch import NOT_SCORED, Batch
@@ -37,14 +37,12 @@ def compute_losses(output: ModelOutput, batch: Batch, config: LossConfig) -> Los
     return Losses(total, contact, distogram, masked_msa)
 
 
-def contact_loss(
-    logits: Float[Tensor, "B L L"], batch: Batch, min_separation: int
-) -> Float[Tensor, ""]:
+def contact_loss(logits: Float[Tensor, "B L L"], batch: Batch, min_separation: int) -> Float[Tensor, ""]:
     """Binary cross-entropy of Cβ–Cβ < 8 Å, mean over the known pairs with |i − j| ≥ `min_separation`."""
     separation = (batch.residue_index[:, :, None] - batch.residue_index[:, None, :]).abs()
     scored = batch.pair_mask & (separation >= min_separation) & ~batch.distances.isnan()
     is_contact = (batch.distances < CONTACT_THRESHOLD).float()
-    losses = F.binary_cross_entropy_with_logits(logits, is_contact, reduction="none")
+    losses = functional.binary_cross_entropy_with_logits(logits, is_contact, reduction="none")
     return _masked_mean(losses, scored)
 
 
@@ -54,14 +52,14 @@ def distogram_loss(logits: Float[Tensor, "B L L K"], batch: Batch) -> Float[Tens
     known = ~batch.distances.isnan() & batch.pair_mask
     known &= batch.residue_index[:, :, None] != batch.residue_index[:, None, :]
     bins = torch.bucketize(batch.distances.nan_to_num(), edges, right=True)
-    losses = F.cross_entropy(logits.flatten(0, 2), bins.flatten(), reduction="none")
+    losses = functional.cross_entropy(logits.flatten(0, 2), bins.flatten(), reduction="none")
     return _masked_mean(losses, known.flatten())
 
 
 def masked_msa_loss(logits: Float[Tensor, "B N L 22"], batch: Batch) -> Float[Tensor, ""]:
     """Cross-entropy of the true symbol, mean over the masked cells (AlphaFold 2, equation 42)."""
     scored = batch.masked_targets != NOT_SCORED
-    losses = F.cross_entropy(
+    losses = functional.cross_entropy(
         logits.flatten(0, 2), batch.masked_targets.flatten(), ignore_index=NOT_SCORED, reduction="none"
     )
     return _masked_mean(losses, scored.flatten())

@@ -43,6 +43,7 @@ class Protein {
     protein.contactSteps = Math.round(raw.contactAngstrom / raw.distanceStep);
     protein.pairs = protein.readPairs(await inflate(raw.pairs.data), raw.pairs.count);
     protein.byCell = new Map(protein.pairs.map((pair) => [pair.i * protein.length + pair.j, pair]));
+    protein.shown = [];
     return protein;
   }
 
@@ -118,6 +119,11 @@ class Protein {
     return { contacts, known };
   }
 
+  /** Whether a pair is among those shown (`shown`, kept by page.js): only then is it a true or false positive. */
+  isShown(pair) {
+    return this.shown.some((other) => other.i === pair.i && other.j === pair.j);
+  }
+
   isResolved(i) {
     return !this.truth || Boolean(this.truth.known[i]);
   }
@@ -142,8 +148,9 @@ class Protein {
     rows.push(["probability", pair.prob.toFixed(pair.prob < 0.1 ? 3 : 2)]);
     rows.push(["predicted", `${pair.expected.toFixed(1)} ± ${pair.spread.toFixed(1)} Å`]);
     if (this.truth) {
-      const text = pair.kind === "unknown" ? "unknown" : `${pair.distance.toFixed(1)} Å`;
-      rows.push(["true distance", text, pair.kind]);
+      const verdict = pair.kind === "true" ? ", contact" : "";
+      const text = pair.kind === "unknown" ? "unknown" : `${pair.distance.toFixed(1)} Å${verdict}`;
+      rows.push(["true distance", text, this.isShown(pair) ? pair.kind : ""]);
     }
     return rows;
   }

@@ -28,6 +28,7 @@ function update() {
   const [numerator, divisor, label] = COUNTS[Number(byId("count").value)];
   const count = Math.max(Math.floor((protein.length * numerator) / divisor), 1);
   state.pairs = protein.best(count, state.separation);
+  protein.shown = state.pairs;
   const isShown = { true: byId("show-true").checked, false: byId("show-false").checked, unknown: true, plain: true };
   state.shown = state.pairs.filter((pair) => isShown[pair.kind]);
   byId("count-text").textContent = `${label} · ${Math.min(count, state.pairs.length)}`;
@@ -49,7 +50,7 @@ function pick(pair) {
 function recolour() {
   colours.clear();
   map.redraw();
-  if (structure) structure.recolour(state.shown, state.picked);
+  if (structure) structure.pick(state.picked);
   if (state.redrawCoverage) state.redrawCoverage();
   fillLegend();
 }

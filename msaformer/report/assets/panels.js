@@ -93,10 +93,14 @@ function fillPicked(pair, isIn3D) {
     return;
   }
   const head = make("div", "pair", `${protein.residue(pair.i)} · ${protein.residue(pair.j)} `);
-  const words = { true: "contact, as predicted", false: "no contact in the structure", unknown: "not resolved in the structure", plain: "" };
-  const verdict = state.pairs.some((other) => other.i === pair.i && other.j === pair.j) || pair.kind === "unknown"
-    ? words[pair.kind] : { true: "contact, not among the pairs shown", false: "no contact, and not predicted" }[pair.kind] || "";
-  head.append(make("span", `verdict ${pair.kind}`, verdict));
+  const isShown = protein.isShown(pair);
+  const verdict = {
+    true: isShown ? "contact, as predicted" : "contact, not among the pairs shown",
+    false: isShown ? "predicted, but no contact" : "no contact, and not predicted",
+    unknown: "not resolved in the structure",
+    plain: "",
+  }[pair.kind];
+  head.append(make("span", `verdict ${isShown ? pair.kind : ""}`, verdict));
   panel.replaceChildren(head, fieldsOf(protein, pair));
   if (structure && !isIn3D) panel.append(make("p", "hint", "Not drawn in 3D: the structure does not show both residues."));
 }

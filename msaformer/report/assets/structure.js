@@ -1,6 +1,7 @@
 // The structure in 3D with its contacts, drawn by the vendored 3Dmol.js ($3Dmol). One shape a colour class.
 
 const MAX_CYLINDERS = 400; // contacts drawn in 3D; a thousand take a quarter of a second on software WebGL
+const FADED = 0.45; // opacity of the other contacts while one is picked
 const SOFTWARE_GL = /swiftshader|llvmpipe|software/i;
 
 /** Why the structure cannot be drawn, or null; found out without 3Dmol, which would complain on the console. */
@@ -35,6 +36,7 @@ class StructureView {
     this.protein = protein;
     this.shapes = [];
     this.pickShapes = [];
+    this.pairs = [];
     this.viewer = $3Dmol.createViewer(element, { backgroundColor: colour("card"), antialias: !isSoftwareGL() });
     if (!this.viewer) throw new Error("the 3D viewer could not start");
     this.viewer.addModel(text, "pdb");
@@ -53,11 +55,13 @@ class StructureView {
 
   /** Draw the pairs whose two residues are resolved; returns how many were drawn of how many could be. */
   show(pairs) {
+    this.pairs = pairs;
+    const opacity = this.pickShapes.length ? FADED : 1; // a picked contact stands out
     this.shapes.forEach((shape) => this.viewer.removeShape(shape));
     const drawable = pairs.filter((pair) => this.ends(pair));
     const drawn = drawable.slice(0, MAX_CYLINDERS);
     this.shapes = ["false", "true"].map((kind) => {
-      const shape = this.viewer.addShape({ color: colour(kind) });
+      const shape = this.viewer.addShape({ color: colour(kind), opacity });
       for (const pair of drawn) if (pair.kind === kind) this.cylinder(shape, pair, 0.13);
       return shape;
     });
@@ -84,7 +88,7 @@ class StructureView {
     this.style();
     const ends = pair && this.ends(pair);
     if (ends) this.drawPick(pair, ends);
-    this.viewer.render();
+    this.show(this.pairs);
     return Boolean(ends);
   }
 
@@ -102,10 +106,5 @@ class StructureView {
         backgroundOpacity: 0.88, inFront: true, borderThickness: 0,
       });
     });
-  }
-
-  recolour(pairs, picked) {
-    this.show(pairs);
-    this.pick(picked);
   }
 }

@@ -1,0 +1,101 @@
+"""Samples check their shapes at birth; collate pads them and says what is real."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields
+
+import numpy as np
+import pytest
+import torch
+from model_cases import NUM_MAPS, sample
+
+from data_tools.alphabet import GAP
+from msaformer.data.batch import NOT_SCORED, Batch, collate
+
+SIZES = ((3, 5), (4, 2))  # (N, L) of each sample; neither is the larger in both
+
+
+def batch() -> Batch:
+    return collate([sample(*size, seed=seed) for seed, size in enumerate(SIZES)], NUM_MAPS)
+
+
+@pytest.mark.parametrize(
+    "name", [f.name for f in fields(Batch) if not f.name.startswith(("has_", "residue_m", "seq"))]
+)
+def test_collate_keeps_every_real_value_at_its_place(name: str) -> None:
+    padded = getattr(batch(), name)
+    for b, (depth, length) in enumerate(SIZES):
+        value = getattr(sample(n, l, seed=b), name)
+        cut = {
+            "tokens": (n, l),
+            "deletions": (n, l),
+            "masked_targets": (n, l),
+            "residue_index": (l,),
+            "profile": (l,),
+        }
+        place = (b, *(slice(size) for size in cut.get(name, (l, l))))
+        np.testing.assert_array_equal(padded[place].numpy(), value)
+
+
+def test_masks_are_true_where_sequence_and_residue_are_real() -> None:
+    found = batch()
+    for b, (depth, length) in enumerate(SIZES):
+        assert found.msa_mask[b].nonzero().tolist() == [[x, y] for x in range(n) for y in range(l)]
+        assert found.pair_mask[b].nonzero().tolist() == [[x, y] for x in range(l) for y in range(l)]
+    assert found.msa_mask.shape == (2, 4, 5)
+    assert found.pair_mask.shape == (2, 5, 5)
+
+
+def test_a_gap_is_a_real_cell() -> None:
+    gaps = collate([sample(3, 5, tokens=np.full((3, 5), GAP, dtype=np.uint8))], NUM_MAPS)
+    assert gaps.msa_mask.all()
+
+
+def test_padding_is_never_scored() -> None:
+    found = batch()
+    assert torch.all(found.masked_targets[~found.msa_mask] == NOT_SCORED)
+    assert found.distances[~found.pair_mask].isnan().all()
+
+
+def test_a_sample_without_maps_distances_or_targets_says_so_in_the_batch() -> None:
+    bare = sample(3, 5, coevolution=None, distances=None, masked_targets=None)
+    found = collate([sample(3, 5), bare], NUM_MAPS)
+    assert found.has_coevolution.tolist() == [True, False]
+    assert torch.all(found.coevolution[1] == 0)
+    assert found.distances[1].isnan().all()
+    assert torch.all(found.masked_targets[1] == NOT_SCORED)
+
+
+def test_a_batch_of_bare_samples_has_the_number_of_maps_it_is_told() -> None:
+    assert collate([sample(3, 5, coevolution=None)], 4).coevolution.shape == (1, 5, 5, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("deletions", np.zeros((3, 4), np.float32)),
+        ("profile", np.zeros((4, 22), np.float32)),
+        ("residue_index", np.zeros(4, np.int32)),
+        ("coevolution", np.zeros((5, 4, 2), np.float32)),
+        ("distances", np.zeros((4, 4), np.float32)),
+        ("masked_targets", np.zeros((4, 5), np.int64)),
+    ],
+)
+def test_a_sample_whose_shapes_disagree_is_refused_by_name(name: str, wrong: object) -> None:
+    with pytest.raises(ValueError, match=rf"{name} must be .*5.* not \("):
+        sample(3, 5, **{name: wrong})
+
+
+def test_records_are_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        batch().tokens = torch.zeros(1)  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        sample(3, 5).tokens = np.zeros(1)  # type: ignore[misc]
+
+
+def test_moving_a_batch_moves_every_tensor_and_changes_none() -> None:
+    elsewhere = batch().to(torch.device("meta"))
+    here = batch().to(torch.device("cpu"))
+    for field in fields(Batch):
+        assert getattr(elsewhere, field.name).is_meta, field.name
+        assert_near(getattr(here, field.name), getattr(batch(), field.name), equal_nan=True)
