@@ -5,6 +5,7 @@ N sequences, row 0 is the query; L columns, the residues of the query.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,3 +77,11 @@ class Alignment:
             raise AlignmentError("the first row taken must be row 0, the query")
         names = tuple(self.names[int(row)] for row in rows)
         return Alignment(names, self.tokens[rows], self.deletion_matrix[rows])
+
+
+def alignment_sha256(tokens: npt.NDArray[np.uint8], deletion_matrix: npt.NDArray[np.uint16]) -> str:
+    """Identity of an alignment's content, tokens and deletions `[N, L]`; the names do not count."""
+    digest = hashlib.sha256(repr(tokens.shape).encode())
+    digest.update(np.ascontiguousarray(tokens))
+    digest.update(np.ascontiguousarray(deletion_matrix, dtype="<u2"))
+    return digest.hexdigest()

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from data_tools.alignment import Alignment
+from data_tools.alignment import Alignment, alignment_sha256
 from data_tools.features import MSAFeatures, featurize
 from msaformer.data.batch import collate
 from msaformer.data.dataset import NUM_MAPS, full_sample
@@ -60,6 +60,7 @@ def predict_features(
         depth=features.depth,
         neff=features.neff,
         model={"name": model.name, "sha256": model.sha256, "sequences_used": sample.tokens.shape[0]},
+        alignment_sha256=alignment_sha256(features.tokens, features.deletion_matrix),
     )
 
 

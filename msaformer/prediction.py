@@ -60,7 +60,9 @@ class Prediction:
     neff: float
     """Effective number of sequences at 80 % identity (`data_tools.weights`)."""
     model: Mapping[str, str | int | float]
-    """Identity of the network: name, version, sha256 of the weights, …"""
+    """Identity of the network: name, sha256 of the weights, number of sequences it was given."""
+    alignment_sha256: str = ""
+    """Identity of the alignment (`data_tools.alignment.alignment_sha256`); empty when unknown."""
 
     def __post_init__(self) -> None:
         _check_name(self.name)
@@ -135,6 +137,7 @@ class Prediction:
             "depth": self.depth,
             "neff": self.neff,
             "model": dict(self.model),
+            "alignment_sha256": self.alignment_sha256,
         }
         arrays: dict[str, Any] = {field: getattr(self, field) for field in _ARRAYS}
         arrays["distogram_probs"] = self.distogram_probs.astype(np.float16)
@@ -186,6 +189,7 @@ def _from_arrays(arrays: dict[str, npt.NDArray[Any]]) -> Prediction:
         depth=int(metadata["depth"]),
         neff=float(metadata["neff"]),
         model=dict(metadata["model"]),
+        alignment_sha256=str(metadata["alignment_sha256"]),
         **numbers,
     )
 

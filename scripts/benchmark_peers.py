@@ -58,7 +58,7 @@ def synthetic_a3m(depth: int, length: int, seed: int) -> SyntheticA3M:
 
 
 def family(depth: int, length: int, seed: int) -> Tokens:
-    """Relatives `[N, L]` of 40 ancestors, 0–40 % of each mutated to any symbol, gap and X included; the query to none."""
+    """Relatives `[N, L]` of 40 ancestors, 0–40 % of each mutated to any symbol, the query to none."""
     rng = np.random.default_rng(seed)
     ancestors = rng.integers(0, NUM_AMINO_ACIDS, (40, length))
     tokens = ancestors[rng.integers(0, 40, depth)]

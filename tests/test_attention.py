@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from jaxtyping import TypeCheckError
-from model_cases import BFLOAT16, FLOAT32, draw, exact, randomized, softmax
+from model_cases import BFLOAT16, assert_near, draw, exact, randomized, softmax
 from torch import Tensor
 
 from msaformer.model import kernels
@@ -38,7 +38,7 @@ def gradients(function: object, mask: Tensor, dtype: torch.dtype, *, biased: boo
     q, k, v, bias = inputs(dtype)
     out = function(q, k, v, mask, bias if biased else None)  # type: ignore[operator]
     weights = draw(*out.shape, seed=6).to(dtype) * mask.any(-1)[:, :, None, None, None]
-    (out * weights).sum().backward()
+    torch.autograd.backward((out * weights).sum())
     asked = (q, k, v, bias) if biased else (q, k, v)
     return [x.grad for x in asked if x.grad is not None]
 
@@ -94,12 +94,14 @@ def test_the_bias_gradient_is_the_sum_over_the_rows() -> None:
     q, k, v, _ = inputs()
     mask = torch.ones(B, R, S, dtype=torch.bool)
     shared = draw(B, H, S, S, seed=4).requires_grad_()
-    attention(q, k, v, mask, shared).square().sum().backward()
+    torch.autograd.backward(attention(q, k, v, mask, shared).square().sum())
     total = torch.zeros(B, H, S, S)
     for r in range(R):
         own = shared.detach().clone().requires_grad_()
         row = slice(r, r + 1)
-        reference_attention(q[:, row], k[:, row], v[:, row], mask[:, row], own).square().sum().backward()
+        torch.autograd.backward(
+            reference_attention(q[:, row], k[:, row], v[:, row], mask[:, row], own).square().sum()
+        )
         assert own.grad is not None
         total += own.grad
     assert shared.grad is not None
@@ -111,8 +113,9 @@ def test_one_input_alone_may_ask_for_a_gradient() -> None:
     everything = gradients(attention, ragged_mask(), torch.float32)
     for place in range(4):
         tensors = [x.detach().requires_grad_(n == place) for n, x in enumerate(inputs())]
-        out = attention(*tensors[:3], ragged_mask(), tensors[3])
-        (out * draw(*out.shape, seed=6))[:, :-1].sum().backward()
+        q, k, v, bias = tensors
+        out = attention(q, k, v, ragged_mask(), bias)
+        torch.autograd.backward((out * draw(*out.shape, seed=6))[:, :-1].sum())
         assert_near(tensors[place].grad, everything[place])
 
 
@@ -127,9 +130,9 @@ def test_masked_keys_have_no_effect_and_no_gradient_whatever_they_hold(size: flo
     loud_k, loud_v = (torch.where(hidden, size, x).detach().requires_grad_() for x in (k, v))
     loud = attention(q, loud_k, loud_v, mask, key_bias)
     assert_near(loud[:, :-1], alone[:, :-1], rtol=0, atol=0)
-    loud[:, :-1].square().sum().backward()
-    assert loud_k.grad is not None and loud_v.grad is not None
+    torch.autograd.backward(loud[:, :-1].square().sum())
     for grad in (loud_k.grad, loud_v.grad):
+        assert grad is not None
         assert torch.all(grad[hidden.expand_as(grad)] == 0)
         assert torch.all(grad[mask.any(-1)].isfinite())
 
@@ -139,7 +142,7 @@ def test_rows_without_any_real_key_stay_finite_forward_and_backward(biased: bool
     q, k, v, bias = inputs()
     out = attention(q, k, v, torch.zeros(B, R, S, dtype=torch.bool), bias if biased else None)
     assert out.isfinite().all()
-    out.square().sum().backward()
+    torch.autograd.backward(out.square().sum())
     for x in (q, k, v, bias)[: 4 if biased else 3]:
         assert x.grad is not None
         assert x.grad.isfinite().all()
@@ -153,9 +156,10 @@ def test_bias_and_softmax_stay_in_float32_when_q_k_and_v_are_bfloat16() -> None:
     expected = reference_attention(q.double(), k.double(), v.double(), mask, bias.double())
     assert out.dtype == torch.bfloat16
     assert_near(out.double(), expected, rtol=0.02, atol=0.02)
-    out.float().square().sum().backward()
+    torch.autograd.backward(out.float().square().sum())
     (grad,) = torch.autograd.grad(expected.square().sum(), bias)
-    assert bias.grad is not None and bias.grad.dtype == torch.float32
+    assert bias.grad is not None
+    assert bias.grad.dtype == torch.float32
     assert_near(bias.grad, grad, rtol=0.05, atol=0.1)
 
 
@@ -168,9 +172,9 @@ def test_the_core_under_bfloat16_autocast_stays_near_float32_and_its_bias_learns
     with torch.autocast("cpu", dtype=torch.bfloat16):
         rounded = core(x, mask, biases[1])
     assert_near(rounded.float(), plain, **BFLOAT16)
-    plain.sum().backward()
-    rounded.float().sum().backward()
-    assert biases[0].grad is not None and biases[1].grad is not None
+    torch.autograd.backward(plain.sum())
+    torch.autograd.backward(rounded.float().sum())
+    assert biases[0].grad is not None
     assert biases[0].grad.abs().max() > 0.01
     assert_near(biases[1].grad, biases[0].grad, **BFLOAT16)
 

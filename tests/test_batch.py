@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, fields
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,23 +26,20 @@ def batch() -> Batch:
 def test_collate_keeps_every_real_value_at_its_place(name: str) -> None:
     padded = getattr(batch(), name)
     for b, (depth, length) in enumerate(SIZES):
-        value = getattr(sample(n, l, seed=b), name)
-        cut = {
-            "tokens": (n, l),
-            "deletions": (n, l),
-            "masked_targets": (n, l),
-            "residue_index": (l,),
-            "profile": (l,),
-        }
-        place = (b, *(slice(size) for size in cut.get(name, (l, l))))
+        value = getattr(sample(depth, length, seed=b), name)
+        cut: dict[str, tuple[int, ...]] = dict.fromkeys(
+            ("tokens", "deletions", "masked_targets"), (depth, length)
+        )
+        cut |= dict.fromkeys(("residue_index", "profile"), (length,))
+        place = (b, *(slice(size) for size in cut.get(name, (length, length))))
         np.testing.assert_array_equal(padded[place].numpy(), value)
 
 
 def test_masks_are_true_where_sequence_and_residue_are_real() -> None:
     found = batch()
     for b, (depth, length) in enumerate(SIZES):
-        assert found.msa_mask[b].nonzero().tolist() == [[x, y] for x in range(n) for y in range(l)]
-        assert found.pair_mask[b].nonzero().tolist() == [[x, y] for x in range(l) for y in range(l)]
+        assert found.msa_mask[b].nonzero().tolist() == [[n, i] for n in range(depth) for i in range(length)]
+        assert found.pair_mask[b].nonzero().tolist() == [[i, j] for i in range(length) for j in range(length)]
     assert found.msa_mask.shape == (2, 4, 5)
     assert found.pair_mask.shape == (2, 5, 5)
 
@@ -81,7 +79,7 @@ def test_a_batch_of_bare_samples_has_the_number_of_maps_it_is_told() -> None:
         ("masked_targets", np.zeros((4, 5), np.int64)),
     ],
 )
-def test_a_sample_whose_shapes_disagree_is_refused_by_name(name: str, wrong: object) -> None:
+def test_a_sample_whose_shapes_disagree_is_refused_by_name(name: str, wrong: Any) -> None:
     with pytest.raises(ValueError, match=rf"{name} must be .*5.* not \("):
         sample(3, 5, **{name: wrong})
 
@@ -90,7 +88,7 @@ def test_records_are_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         batch().tokens = torch.zeros(1)  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
-        sample(3, 5).tokens = np.zeros(1)  # type: ignore[misc]
+        sample(3, 5).tokens = np.zeros((3, 5), np.uint8)  # type: ignore[misc]
 
 
 def test_moving_a_batch_moves_every_tensor_and_changes_none() -> None:
@@ -98,4 +96,4 @@ def test_moving_a_batch_moves_every_tensor_and_changes_none() -> None:
     here = batch().to(torch.device("cpu"))
     for field in fields(Batch):
         assert getattr(elsewhere, field.name).is_meta, field.name
-        assert_near(getattr(here, field.name), getattr(batch(), field.name), equal_nan=True)
+        np.testing.assert_array_equal(getattr(here, field.name), getattr(batch(), field.name))

@@ -164,7 +164,7 @@ def test_a_finished_target_is_kept(
     assert (tmp_path / "out" / "good.npz").stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize("change", ["alignment", "weights", "damage"])
+@pytest.mark.parametrize("change", ["alignment", "same-depth alignment", "weights", "max-depth", "damage"])
 def test_a_target_finished_from_something_else_is_an_error(
     change: str,
     good: Path,
@@ -178,6 +178,10 @@ def test_a_target_finished_from_something_else_is_an_error(
     finished, weights = tmp_path / "out" / "good.npz", random_weights
     if change == "alignment":
         good.write_text(GOOD + f">c\n{QUERY}\n")
+    elif change == "same-depth alignment":
+        good.write_text(f"{GOOD.strip()[:-1]}-\n")
+    elif change == "max-depth":
+        arguments[1:1] = ["--max-depth", "1"]
     elif change == "weights":
         weights = rewrite_weights(random_weights, tmp_path / "same-tensors.safetensors", name="other")
     else:

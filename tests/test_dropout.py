@@ -27,7 +27,7 @@ def test_the_mask_is_shared_along_one_axis_and_differs_along_the_others(
 def test_a_share_of_the_channels_is_zeroed_and_the_rest_scaled_to_keep_the_mean() -> None:
     out = SharedDropout(0.25, 1)(torch.ones(20, 3, 50, 20))
     dropped = (out == 0).float().mean().item()
-    assert_near(out.unique(), torch.tensor([0.0, 1 / 0.75]))
+    torch.testing.assert_close(out.unique(), torch.tensor([0.0, 1 / 0.75]))
     assert dropped == pytest.approx(0.25, abs=0.015)  # 5 standard deviations of 20,000 draws
     assert out.mean().item() == pytest.approx(1.0, abs=0.02)
 
@@ -52,7 +52,7 @@ def test_dropout_leaves_the_global_generator_alone() -> None:
 def test_dropped_channels_get_no_gradient_and_kept_ones_theirs() -> None:
     x = torch.ones(B, N, L, C, requires_grad=True)
     out = SharedDropout(0.5, 2)(x)
-    out.sum().backward()
+    torch.autograd.backward(out.sum())
     assert x.grad is not None
     assert torch.equal(x.grad, out.detach())
 
@@ -66,7 +66,7 @@ def test_evaluation_and_a_rate_of_zero_are_the_identity() -> None:
 def test_every_place_gets_a_seed_of_its_own_from_one_seed() -> None:
     network = nn.Sequential(*(SharedDropout(0.5, 1) for _ in range(4)), nn.Sequential(SharedDropout(0.5, 2)))
     places = [part for part in network.modules() if isinstance(part, SharedDropout)]
-    seeds = {}
+    seeds: dict[int, list[int]] = {}
     for seed in (1, 2, 1):
         seed_dropout(network, seed)
         found = [part.seed for part in places]

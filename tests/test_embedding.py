@@ -8,7 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from model_cases import FLOAT32, NUM_MAPS, draw, exact, linear, moved, norm, randomized, sample, tiny_config
+from model_cases import (
+    NUM_MAPS,
+    are_near,
+    assert_near,
+    draw,
+    exact,
+    linear,
+    moved,
+    norm,
+    randomized,
+    sample,
+    tiny_config,
+)
 
 from data_tools.alphabet import NUM_SYMBOLS, NUM_TOKENS
 from msaformer.data.batch import Batch, collate
@@ -88,7 +100,7 @@ def test_the_learned_vector_stands_in_for_missing_maps_and_only_there(b: int) ->
     layer, inputs = embedding(), batch()
     assert layer.coevolution is not None
     assert layer.no_coevolution is not None
-    layer(inputs)[1][b].square().sum().backward()
+    torch.autograd.backward(layer(inputs)[1][b].square().sum())
     has_maps = b == 0
     for parameter, is_used in ((layer.coevolution.weight, has_maps), (layer.no_coevolution, not has_maps)):
         assert parameter.grad is not None
@@ -131,5 +143,4 @@ def test_recycling_adds_the_normalised_last_query_row_and_pair_track() -> None:
     expected = exact(msa).copy()
     expected[:, 0] += norm(layer.norm_query, exact(query))
     assert_near(exact(new_msa), expected)
-    assert_near(
-        exact(new_pair), exact(pair) + norm(layer.norm_pair, exact(last_pair)))
+    assert_near(exact(new_pair), exact(pair) + norm(layer.norm_pair, exact(last_pair)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from model_cases import FLOAT32, NUM_MAPS, draw, exact, linear, moved, norm, randomized, sample
+from model_cases import NUM_MAPS, assert_near, draw, exact, linear, moved, norm, randomized, sample
 
 from msaformer.data.batch import collate
 from msaformer.model.heads import (
@@ -55,8 +55,7 @@ def test_an_untrained_contact_head_gives_every_pair_its_prior() -> None:
 def test_masked_cells_are_read_off_their_own_cell() -> None:
     head = randomized(MaskedMSAHead(C))
     msa = draw(B, N, L, C)
-    assert_near(
-        exact(head(msa)), linear(head.to_logits, norm(head.norm, exact(msa))))
+    assert_near(exact(head(msa)), linear(head.to_logits, norm(head.norm, exact(msa))))
     assert head(msa).shape == (B, N, L, 22)
     expected = np.zeros((B, N, L), dtype=bool)
     expected[1, 2, 3] = True

@@ -30,7 +30,6 @@ from msaformer.metrics import top_pairs
 from msaformer.report import payload, write_report
 from msaformer.report.coverage import alignment_coverage
 from msaformer.report.page import PROGRAMS, VIEWER, VIEWER_VERSION, render_page
-from msaformer.report.structure_text import chain_pdb_text
 from msaformer.report.viewer import view_structure
 
 VIEWER_SHA256 = "f7cc78921ae72e7623e89cdd111434f58c2efddd2ffda1cd212644b406fb8016"
@@ -241,45 +240,6 @@ def test_what_does_not_belong_together_is_refused_and_leaves_no_file(prediction,
     with pytest.raises(ChainMismatchError, match=r"other\.pdb"):
         write_report(prediction, path, structure_path=tmp_path / "other.pdb")
     assert [file.name for file in tmp_path.iterdir()] == ["other.pdb"]
-
-
-def test_the_viewer_s_structure_is_numbered_by_place_in_the_sequence(tmp_path):
-    atoms = [
-        *residue(9, "TRP", number=15, chain="B"),
-        *residue(1, "ALA", number=15),
-        *residue(2, "LYS", number=15, code="A"),
-        *residue(3, "GLY", number=16),
-        *residue(4, "TRP", number=40),
-    ]
-    path = tmp_path / "tiny.pdb"
-    path.write_text(pdb(atoms))
-    chain = next(one for one in read_chains(path) if one.name == "A")
-    lines = [line for line in chain_pdb_text(path, chain).splitlines() if line.startswith("ATOM")]
-    places = {(line[17:20], line[21], int(line[22:27])) for line in lines}
-    assert places == {("ALA", "A", 1), ("LYS", "A", 2), ("GLY", "A", 3), ("TRP", "A", 4)}
-    assert chain.residue_numbers == ("15", "15A", "16", "40")
-    assert {float(line[30:38]) for line in lines if line[12:16] == " CA "} == {3.8, 7.6, 11.4, 15.2}
-
-
-def test_the_viewer_s_atoms_are_the_most_occupied(tmp_path):
-    atoms = [
-        *residue(1, "LYS", x=1.0, altloc="A", occupancy=0.3),
-        *residue(1, "LYS", x=7.0, altloc="B", occupancy=0.7),
-    ]
-    path = tmp_path / "tiny.pdb"
-    path.write_text(pdb(atoms))
-    chain = read_chains(path)[0]
-    lines = [line for line in chain_pdb_text(path, chain).splitlines() if line.startswith("ATOM")]
-    assert [(line[12:16].strip(), float(line[30:38])) for line in lines] == [("CA", 7.0), ("CB", 7.5)]
-    assert chain.contact_atom[0, 0] == 7.5
-
-
-def test_a_chain_too_long_for_the_viewer_s_format_is_refused(tmp_path):
-    path = tmp_path / "tiny.pdb"
-    path.write_text(pdb(residue(1, "ALA")))
-    chain = dataclasses.replace(read_chains(path)[0], sequence="A" * 10_000)
-    with pytest.raises(StructureError, match="10000 residues"):
-        chain_pdb_text(path, chain)
 
 
 def test_coverage_sorts_by_identity_and_counts_the_whole_alignment():

@@ -188,7 +188,10 @@ def test_a_failed_save_stops_the_run_with_the_checkpoints_before_intact(
     at_step(3, lambda: monkeypatch.setattr("msaformer.training.checkpoint._flush", full))
     with pytest.raises(OSError, match="No space left"):
         train(tiny_config(store, output))
-    assert sorted(path.name for path in (output / "checkpoints").iterdir()) == ["step-00000001", "step-00000002"]
+    assert sorted(path.name for path in (output / "checkpoints").iterdir()) == [
+        "step-00000001",
+        "step-00000002",
+    ]
     assert last_state(output) == state_after(reference, 2)
 
 
@@ -262,11 +265,11 @@ def test_training_learns_the_contacts_of_one_protein(tmp_path: Path, output: Pat
     config = tiny_config(
         store,
         output,
-        **{"model__msa_dropout": 0.0, "model__pair_dropout": 0.0, "model__c_z": 16, "data__mask_ratio": 0.0},
-        **{"data__crop_length": 20, "data__full_depth_share": 1.0, "data__drop_coevolution": 0.0},
-        **{"optimizer__learning_rate": 1e-2, "optimizer__warmup_steps": 10},
-        **{"training__steps": 150, "training__batch_size": 1, "training__accumulation": 1},
-        **{"training__checkpoint_every": 1000, "training__validate_every": 1000, "training__log_every": 1},
+        model__msa_dropout=0.0, model__pair_dropout=0.0, model__c_z=16, data__mask_ratio=0.0,
+        data__crop_length=20, data__full_depth_share=1.0, data__drop_coevolution=0.0,
+        optimizer__learning_rate=1e-2, optimizer__warmup_steps=10,
+        training__steps=150, training__batch_size=1, training__accumulation=1,
+        training__checkpoint_every=1000, training__validate_every=1000, training__log_every=1,
     )
     train(config)
     records = log_records(output)

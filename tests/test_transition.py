@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from model_cases import BFLOAT16, FLOAT32, draw, exact, linear, moved, norm, randomized
+from model_cases import BFLOAT16, assert_near, draw, exact, linear, moved, norm, randomized
 
 from msaformer.model.transition import Transition
 

@@ -14,8 +14,8 @@ from data_tools.store import Example, write_store
 from msaformer.config import Config, validate_config
 
 MODEL: dict[str, Any] = {
-    **{"num_blocks": 1, "c_m": 8, "c_z": 8, "msa_heads": 2, "msa_head_channels": 4},
-    **{"pair_heads": 2, "pair_head_channels": 4, "outer_product_channels": 4, "triangle_channels": 8},
+    "num_blocks": 1, "c_m": 8, "c_z": 8, "msa_heads": 2, "msa_head_channels": 4,
+    "pair_heads": 2, "pair_head_channels": 4, "outer_product_channels": 4, "triangle_channels": 8,
     "max_depth": 4,
 }
 RISE, GAP_BETWEEN_STRANDS = 3.3, 5.0  # Å; residues i and L - 1 - i face each other
@@ -41,7 +41,7 @@ def hairpin_distances(length: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     across = GAP_BETWEEN_STRANDS * (place >= length / 2)
     atoms = np.stack([along, across], axis=1)
     distances = np.linalg.norm(atoms[:, None] - atoms[None], axis=-1).astype(np.float32)
-    distances[1] = distances[:, 1] = np.nan
+    distances[1:2] = distances[:, 1:2] = np.nan
     return distances
 
 
@@ -57,13 +57,19 @@ def tiny_config(store: Path, output: Path, **changes: Any) -> Config:
     tree: dict[str, Any] = {
         "name": "hairpin",
         "model": dict(MODEL),
-        "data": {"train": str(store), "validation": str(store), "crop_length": 16, "max_depth": 4, "num_workers": 0},
+        "data": {
+            "train": str(store),
+            "validation": str(store),
+            "crop_length": 16,
+            "max_depth": 4,
+            "num_workers": 0,
+        },
         "loss": {"min_separation": 4},
         "optimizer": {"warmup_steps": 3, "ema_decay": 0.9},
         "training": {
-            **{"output": str(output), "seed": 5, "steps": 12, "batch_size": 2, "accumulation": 2},
-            **{"log_every": 1, "validate_every": 6, "checkpoint_every": 1, "keep_checkpoints": 100},
-            **{"device": "cpu", "num_threads": 1},
+            "output": str(output), "seed": 5, "steps": 12, "batch_size": 2, "accumulation": 2,
+            "log_every": 1, "validate_every": 6, "checkpoint_every": 1, "keep_checkpoints": 100,
+            "device": "cpu", "num_threads": 1,
         },
     }
     for key, value in changes.items():
@@ -74,14 +80,17 @@ def tiny_config(store: Path, output: Path, **changes: Any) -> Config:
 
 def log_records(output: Path) -> list[dict[str, Any]]:
     """The lines of a run's log without the times."""
-    lines = (output / "log.jsonl").read_text().splitlines()
+    path = output / "log.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
     timeless = [json.loads(line) for line in lines]
     return [{key: value for key, value in line.items() if "seconds" not in key} for line in timeless]
 
 
 def last_state(output: Path) -> bytes:
     """Weights, optimizer moments and moving average of the newest checkpoint, as the bytes on disk."""
-    return state_after(output, max(int(path.name[5:]) for path in (output / "checkpoints").glob("step-????????")))
+    return state_after(
+        output, max(int(path.name[5:]) for path in (output / "checkpoints").glob("step-????????"))
+    )
 
 
 def state_after(output: Path, step: int) -> bytes:

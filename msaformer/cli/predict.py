@@ -78,11 +78,12 @@ def command(
 
     model = load_model(weights)
     output.mkdir(parents=True, exist_ok=True)
+    limit = max_depth or model.network.config.max_depth
     failures: dict[Path, str] = {}
     for name, path in tqdm(targets.items(), unit="target", disable=not progress_is_shown()):
         make = partial(predict, model=model, name=name, max_depth=max_depth)
         try:
-            run_target(path, output / f"{name}.npz", make, None if overwrite else model.sha256)
+            run_target(path, output / f"{name}.npz", make, None if overwrite else (model.sha256, limit))
         except (DataToolsError, MSAFormerError, OSError, MemoryError, RuntimeError) as error:
             failures[path] = describe_failure(error, path)
             print_error(failures[path])
@@ -91,19 +92,19 @@ def command(
 
 
 def run_target(
-    path: Path, finished: Path, predict: Callable[[Alignment], Prediction], keep_from: str | None
+    path: Path, finished: Path, predict: Callable[[Alignment], Prediction], keep_from: tuple[str, int] | None
 ) -> None:
     """Predict one target and write its three files, `finished` (the `.npz`) last: where it stands, all is done.
 
-    What stands there already is kept when it was made from this alignment by the weights with the SHA-256
-    `keep_from`; None overwrites it.
+    What stands there already is kept when it was made from this alignment by the weights and with the largest
+    depth of `keep_from` (SHA-256, sequences); None overwrites it.
     """
     from data_tools.formats import read_alignment
     from msaformer.report.exports import write_casp_rr, write_csv
 
     alignment = read_alignment(path)
     if finished.exists() and keep_from is not None:
-        check_same_input(finished, alignment, keep_from)
+        check_same_input(finished, alignment, *keep_from)
         _log.warning("%s is there already and was kept; --overwrite predicts it again", finished)
         return
     if alignment.depth == 1:
@@ -115,8 +116,9 @@ def run_target(
     click.echo(str(finished))
 
 
-def check_same_input(finished: Path, alignment: Alignment, sha256: str) -> None:
-    """Raise PredictionError when the prediction that is there came from another alignment or other weights."""
+def check_same_input(finished: Path, alignment: Alignment, sha256: str, max_depth: int) -> None:
+    """Raise PredictionError when the prediction that is there came of another alignment, weights or depth."""
+    from data_tools.alignment import alignment_sha256
     from msaformer.prediction import load_prediction
 
     try:
@@ -125,13 +127,17 @@ def check_same_input(finished: Path, alignment: Alignment, sha256: str) -> None:
         raise PredictionError(
             f"{finished} is in the way and is no whole prediction; use --overwrite"
         ) from error
-    if (found.sequence, found.depth) != (alignment.query, alignment.depth):
+    if found.alignment_sha256 != alignment_sha256(alignment.tokens, alignment.deletion_matrix):
         raise PredictionError(
             f"{finished} was predicted from another alignment; use --overwrite or another folder"
         )
     if found.model.get("sha256") != sha256:
         raise PredictionError(
             f"{finished} was predicted with other weights; use --overwrite or another folder"
+        )
+    if found.model.get("sequences_used") != min(max_depth, alignment.depth):
+        raise PredictionError(
+            f"{finished} was predicted with another --max-depth; use --overwrite or another folder"
         )
 
 

@@ -1,0 +1,75 @@
+"""Drives a headless Chromium over the report's page; every page is watched for complaints and requests."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+
+import matplotlib.image
+import numpy as np
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = (
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--disable-quic", "--no-first-run"),
+)
+SOFTWARE_GL = "--enable-unsafe-swiftshader"
+
+
+def launch(playwright, *arguments, **options):
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return playwright.chromium.launch(
+        executable_path=CHROMIUM, chromium_sandbox=not is_root, args=[*QUIET, *arguments], **options
+    )
+
+
+class Watched:
+    """Opens pages and remembers what they complained of and asked for."""
+
+    def __init__(self, browser):
+        self.browser, self.contexts, self.complaints, self.requests = browser, [], [], []
+
+    def open(self, path, *, width=1360, height=1000, scheme="light"):
+        context = self.browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
+        )
+        self.contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda line: line.type == "error" and self.complaints.append(line.text))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-ready]", state="attached", timeout=30_000)
+        assert not page.locator("#failure").is_visible(), page.locator("#failure").text_content()
+        return page
+
+    def finish(self):
+        for context in self.contexts:
+            context.close()
+        assert self.complaints == []
+        assert [url for url in self.requests if not url.startswith(("file:", "blob:", "data:"))] == []
+
+
+def pixels(page, selector):
+    image = matplotlib.image.imread(io.BytesIO(page.locator(selector).screenshot()), format="png")
+    return np.round(image[..., :3] * 255).astype(int)
+
+
+def count_near(image, colour, tolerance=40):
+    return int((np.abs(image - np.array(colour)).max(axis=-1) <= tolerance).sum())
+
+
+def cell_position(page, row, column, length):
+    """Where a cell of the whole map lies on screen; the margins are those of map.js."""
+    box = page.locator("#map").bounding_box()
+    plot = box["width"] - 40 - 14
+    return box["x"] + 40 + (column + 0.5) * plot / length, box["y"] + 6 + (row + 0.5) * plot / length
+
+
+def save(page, button, tmp_path):
+    with page.expect_download() as waiting:
+        page.click(button)
+    path = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    return path

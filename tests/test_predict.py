@@ -1,0 +1,136 @@
+"""From an alignment to a prediction: repeatable, symmetric, and in Å."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from training_cases import MODEL, hairpin
+
+from data_tools.alignment import Alignment
+from msaformer.config import ModelConfig
+from msaformer.model.heads import BIN_EDGES, NUM_BINS
+from msaformer.model.model import MSAFormer
+from msaformer.predict import expected_distance, predict, predict_features
+from msaformer.prediction import Prediction
+from msaformer.pretrained import LoadedModel
+
+
+@pytest.fixture(scope="module")
+def model() -> LoadedModel:
+    """A network whose every weight is random, the last layers' too."""
+    generator = torch.Generator().manual_seed(8)
+    network = MSAFormer(ModelConfig(**MODEL | {"num_recycles": 1})).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
+    return LoadedModel(network, "random", "ab" * 32)
+
+
+def alignment(depth: int, length: int) -> Alignment:
+    features = hairpin("x", length=length, depth=depth).features
+    return Alignment(tuple(f"s{n}" for n in range(depth)), features.tokens, features.deletion_matrix)
+
+
+def assert_same(first: Prediction, second: Prediction) -> None:
+    for name in ("contact_probs", "distogram_probs", "expected_distance", "distance_std"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+
+
+def test_a_prediction_describes_the_whole_alignment_and_the_model(model: LoadedModel) -> None:
+    given = alignment(9, 13)
+    prediction = predict(given, model, name="toy")
+    assert (prediction.name, prediction.sequence) == ("toy", given.query)
+    assert prediction.depth == 9
+    assert prediction.neff == pytest.approx(hairpin("x", length=13, depth=9).features.neff)
+    assert 4 < prediction.neff < 9  # not of the 4 sequences that the network saw
+    assert prediction.model == {"name": "random", "sha256": "ab" * 32, "sequences_used": 4}
+    assert prediction.distogram_probs.shape == (13, 13, NUM_BINS)
+    np.testing.assert_array_equal(prediction.bin_edges, BIN_EDGES)
+    assert prediction.contact_probs.std() > 0.01  # this network does have an opinion
+
+
+def test_predictions_repeat_whatever_the_global_generators_hold(model: LoadedModel) -> None:
+    given = alignment(9, 13)
+    torch.manual_seed(1)
+    first = predict(given, model, name="toy")
+    torch.manual_seed(2)
+    assert_same(predict(given, model, name="toy"), first)
+
+
+@pytest.mark.parametrize(("depth", "length"), [(9, 13), (1, 13), (1, 1), (5, 1), (3, 4)])
+def test_maps_are_symmetric_and_distances_plausible_for_any_size(
+    depth: int, length: int, model: LoadedModel
+) -> None:
+    prediction = predict(alignment(depth, length), model, name="toy")
+    for name in ("contact_probs", "distogram_probs"):
+        values = getattr(prediction, name)
+        np.testing.assert_array_equal(values, values.swapaxes(0, 1))
+    for name in ("expected_distance", "distance_std"):  # sums over bins in float32, in any order
+        values = getattr(prediction, name)
+        np.testing.assert_allclose(values, values.T, rtol=1e-5)
+    assert prediction.expected_distance.min() >= 2.25
+    assert prediction.expected_distance.max() <= 22.0
+    assert prediction.distance_std.max() <= (22.0 - 2.25) / 2 + 1e-4  # of any distribution on that interval
+
+
+def test_max_depth_limits_the_sequences_the_network_sees(model: LoadedModel) -> None:
+    given = alignment(9, 13)
+    used = {
+        depth: predict(given, model, name="toy", max_depth=depth).model["sequences_used"]
+        for depth in (1, 2, 9, 50)
+    }
+    assert used == {1: 1, 2: 2, 9: 9, 50: 9}
+    shallow = predict(given, model, name="toy", max_depth=1)
+    deep = predict(given, model, name="toy", max_depth=9)
+    assert not np.array_equal(shallow.contact_probs, deep.contact_probs)
+    assert (shallow.depth, shallow.neff) == (deep.depth, deep.neff)
+
+
+@pytest.mark.parametrize("depth", [0, -3])
+def test_a_depth_below_1_is_refused(depth: int, model: LoadedModel) -> None:
+    with pytest.raises(ValueError, match=f"max_depth must be at least 1, not {depth}"):
+        predict(alignment(3, 5), model, name="toy", max_depth=depth)
+
+
+def test_features_already_made_give_the_same_prediction(model: LoadedModel) -> None:
+    given = alignment(6, 11)
+    features = hairpin("x", length=11, depth=6).features
+    assert_same(predict_features(features, given.query, model, name="toy"), predict(given, model, name="toy"))
+
+
+def test_copies_of_the_query_add_nothing_but_rounding(model: LoadedModel) -> None:
+    """Their co-evolution maps are rounding noise, which must not be scaled up to signal."""
+    query = alignment(1, 30)
+    copies = Alignment(
+        ("q", "a", "b"), np.repeat(query.tokens, 3, axis=0), np.repeat(query.deletion_matrix, 3, axis=0)
+    )
+    from data_tools.features import featurize
+    from msaformer.data.cropping import standardize_maps
+
+    np.testing.assert_array_equal(standardize_maps(featurize(copies).coevolution), 0)
+    assert predict(copies, model, name="toy").neff == pytest.approx(1.0)
+
+
+def one_hot(*shares: tuple[int, float]) -> np.ndarray:  # type: ignore[type-arg]
+    distogram = np.zeros((1, 1, NUM_BINS), np.float32)
+    for index, share in shares:
+        distogram[0, 0, index] = share
+    return distogram
+
+
+@pytest.mark.parametrize(
+    ("shares", "mean", "spread"),
+    [
+        ([(0, 1.0)], 2.25, 0.0),  # below 2.5 Å
+        ([(12, 1.0)], 8.25, 0.0),  # 8.0 to 8.5 Å
+        ([(12, 0.5), (16, 0.5)], 9.25, 1.0),  # 8.25 or 10.25
+        ([(12, 0.75), (16, 0.25)], 8.75, 3**0.5 / 2),  # variance .75 · .25 + .25 · 2.25 = .75
+        ([(35, 1.0)], 19.75, 0.0),
+        ([(36, 1.0)], 22.0, 0.0),  # 20 Å and more
+    ],
+)
+def test_expected_distance_by_hand(shares: list[tuple[int, float]], mean: float, spread: float) -> None:
+    found_mean, found_spread = expected_distance(one_hot(*shares))
+    assert float(found_mean[0, 0]) == pytest.approx(mean, abs=1e-5)
+    assert float(found_spread[0, 0]) == pytest.approx(spread, abs=0.02)  # a difference of squares in float32

@@ -1,0 +1,173 @@
+"""Weights files: what is written can be read, and what cannot be used is refused in one line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from training_cases import MODEL
+
+from msaformer.cli import main
+from msaformer.config import ModelConfig
+from msaformer.errors import WeightsError
+from msaformer.model.model import MSAFormer
+from msaformer.pretrained import FORMAT, load_model, save_weights
+
+CONFIG = ModelConfig(**MODEL)
+
+
+def random_tensors(config: ModelConfig = CONFIG, seed: int = 3) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    network = MSAFormer(config)
+    return {name: torch.randn(p.shape, generator=generator) for name, p in network.named_parameters()}
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "weights.safetensors"
+    save_weights(random_tensors(), CONFIG, "hairpin", path)
+    return path
+
+
+def write_raw(path: Path, tensors: dict[str, torch.Tensor], **header: str) -> Path:
+    metadata = {"format": FORMAT, "name": "x", "model": CONFIG.model_dump_json()} | header
+    save_file(tensors, path, metadata=metadata)
+    return path
+
+
+def refuses(path: Path, *words: str) -> None:
+    with pytest.raises(WeightsError) as error:
+        load_model(path)
+    message = str(error.value)
+    assert message.startswith(f"{path}: ")
+    assert len(message.splitlines()) == 1
+    for word in words:
+        assert word in message
+
+
+def test_weights_come_back_in_evaluation_mode_with_their_identity(weights: Path) -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    loaded = load_model(weights)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert (loaded.name, loaded.network.config) == ("hairpin", CONFIG)
+    assert loaded.sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert not loaded.network.training
+    expected = random_tensors()
+    for name, parameter in loaded.network.named_parameters():
+        assert torch.equal(parameter.detach(), expected[name])
+
+
+def test_equal_weights_make_equal_bytes(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.safetensors" for number in range(8)]
+    for path in paths:
+        save_weights(random_tensors(), CONFIG, "hairpin", path)
+    assert len({path.read_bytes() for path in paths}) == 1
+
+
+def test_the_file_is_plain_safetensors(weights: Path) -> None:
+    with safe_open(weights, framework="pt") as file:
+        assert set(file.keys()) == set(random_tensors())
+        header = file.metadata()
+    assert header["format"] == FORMAT
+    assert json.loads(header["model"]) == CONFIG.model_dump(mode="json")
+    length = int.from_bytes(weights.read_bytes()[:8], "little")
+    assert length % 8 == 0  # the tensors are aligned
+
+
+def test_a_file_with_the_header_in_any_order_is_read(tmp_path: Path) -> None:
+    path = write_raw(tmp_path / "raw.safetensors", random_tensors())
+    assert load_model(path).name == "x"
+
+
+def test_saving_replaces_the_file_or_leaves_it(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = weights.read_bytes()
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pathlib.Path.write_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            save_weights(random_tensors(seed=4), CONFIG, "hairpin", weights)
+    assert weights.read_bytes() == before
+    assert [path.name for path in weights.parent.iterdir()] == [weights.name]
+    save_weights(random_tensors(seed=4), CONFIG, "hairpin", weights)
+    assert weights.read_bytes() != before
+
+
+@pytest.mark.parametrize("size", [0, 7, 8, 500, -1])
+def test_a_truncated_file_is_refused(size: int, weights: Path) -> None:
+    weights.write_bytes(weights.read_bytes()[:size])
+    refuses(weights, "not a readable weights file", "is it complete?")
+
+
+def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path) -> None:
+    refuses(tmp_path / "absent.safetensors", "No such file")
+    refuses(tmp_path, "directory")
+
+
+@pytest.mark.parametrize("content", [b"\xff" * 64, b"PK\x03\x04" + bytes(60), b"{}" * 40])
+def test_a_file_of_another_kind_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(content)
+    refuses(path, "not a readable weights file")
+
+
+def test_a_safetensors_file_of_another_program_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_file({"a": torch.zeros(3)}, path)
+    refuses(path, f"expected a file of format {FORMAT!r}, found None")
+    write_raw(path, random_tensors(), format="msaformer-weights-9")
+    refuses(path, "found 'msaformer-weights-9'")
+
+
+@pytest.mark.parametrize(
+    ("model", "word"),
+    [("", "model"), ("[]", "model"), ('{"num_widgets": 3}', "num_widgets"), ('{"c_m": 0}', "c_m")],
+)
+def test_a_model_configuration_of_another_version_is_refused(model: str, word: str, tmp_path: Path) -> None:
+    refuses(
+        write_raw(tmp_path / "x.safetensors", random_tensors(), model=model), "not one of this version", word
+    )
+
+
+def architectures() -> dict[str, dict[str, torch.Tensor]]:
+    whole = random_tensors()
+    name = "contact_head.to_logits.weight"
+    return {
+        "is (2, 8), its configuration asks for (1, 8)": whole | {name: torch.zeros(2, 8)},
+        "is nothing": {key: value for key, value in whole.items() if key != name},
+        "is (3,), its configuration asks for nothing": whole | {"contact_head.extra": torch.zeros(3)},
+        "another architecture": random_tensors(ModelConfig(**MODEL | {"c_m": 16})),
+    }
+
+
+@pytest.mark.parametrize("words", architectures())
+def test_tensors_of_another_architecture_are_named(words: str, tmp_path: Path) -> None:
+    path = write_raw(tmp_path / "x.safetensors", architectures()[words])
+    refuses(path, "made for another architecture: tensor ", words)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_values_that_are_not_finite_are_refused(value: float, tmp_path: Path) -> None:
+    tensors: dict[str, Any] = random_tensors()
+    tensors["contact_head.to_logits.weight"][0, 3] = value
+    refuses(write_raw(tmp_path / "x.safetensors", tensors), "not finite", "damaged or its training diverged")
+
+
+def test_the_command_line_says_so_in_one_line(
+    weights: Path, good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights.write_bytes(weights.read_bytes()[:100])
+    out = tmp_path / "out"
+    assert main(["predict", str(good), "-o", str(out), "--weights", str(weights)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {weights}: not a readable weights file")
+    assert len(error.splitlines()) == 1
