@@ -82,6 +82,6 @@ class Alignment:
 def alignment_sha256(tokens: npt.NDArray[np.uint8], deletion_matrix: npt.NDArray[np.uint16]) -> str:
     """Identity of an alignment's content, tokens and deletions `[N, L]`; the names do not count."""
     digest = hashlib.sha256(repr(tokens.shape).encode())
-    digest.update(np.ascontiguousarray(tokens))
-    digest.update(np.ascontiguousarray(deletion_matrix, dtype="<u2"))
+    digest.update(tokens.tobytes())
+    digest.update(deletion_matrix.astype("<u2").tobytes())
     return digest.hexdigest()

@@ -203,3 +203,14 @@ def test_a_tensor_of_another_shape_than_annotated_is_an_error_in_these_tests() -
     core = GatedAttention(8, H, D)
     with pytest.raises(TypeCheckError, match="mask"):
         core(draw(B, R, S, 8), torch.ones(B, S, R, dtype=torch.bool))
+
+
+def test_a_masked_cell_of_a_tied_row_leaks_nothing_even_if_the_row_is_ragged() -> None:
+    core = randomized(GatedAttention(8, H, D, tied=True))
+    generator = torch.Generator().manual_seed(5)
+    x = torch.randn(1, 3, 4, 8, generator=generator)
+    mask = torch.ones(1, 3, 4, dtype=torch.bool)
+    mask[0, 1, 2] = False
+    changed = x.clone()
+    changed[0, 1, 2] = 50.0
+    assert torch.equal(core(x, mask)[mask], core(changed, mask)[mask])

@@ -97,3 +97,10 @@ def test_moving_a_batch_moves_every_tensor_and_changes_none() -> None:
     for field in fields(Batch):
         assert getattr(elsewhere, field.name).is_meta, field.name
         np.testing.assert_array_equal(getattr(here, field.name), getattr(batch(), field.name))
+
+
+def test_collate_refuses_a_sample_with_another_number_of_maps() -> None:
+    odd = sample(3, 5)
+    assert odd.coevolution is not None
+    with pytest.raises(ValueError, match="co-evolution maps"):
+        collate([odd], odd.coevolution.shape[-1] + 1)

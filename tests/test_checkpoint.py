@@ -88,7 +88,7 @@ def test_when_all_are_damaged_each_is_named(tmp_path: Path) -> None:
     save(tmp_path, 1, 2)
     for step in (1, 2):
         DAMAGE["one bit of the state"](tmp_path / f"step-{step:08d}")
-    with pytest.raises(CheckpointError, match="no complete checkpoint.*step-00000002.*step-00000001"):
+    with pytest.raises(CheckpointError, match=r"no complete checkpoint.*step-00000002.*step-00000001"):
         load_newest(tmp_path)
 
 

@@ -140,11 +140,11 @@ def test_batches_of_a_resumed_run_are_those_it_would_have_seen(
 def test_batches_do_not_touch_the_global_generators(store: Store, tmp_path: Path) -> None:
     torch.manual_seed(0)
     np.random.seed(0)
-    before = torch.get_rng_state(), np.random.get_state()[1].tobytes()
+    before = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].tobytes()
     samples = TrainingSamples(store, tiny_config(tmp_path, tmp_path).data, 5)
     first = samples[3]
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert np.random.get_state()[1].tobytes() == before[1]
+    assert np.random.get_state(legacy=False)["state"]["key"].tobytes() == before[1]
     torch.manual_seed(99)
     assert_same(samples[3], first)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ STEPS = 12
 
 
 @pytest.fixture(autouse=True)
-def _threads_are_put_back() -> object:
+def _threads_are_put_back() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -171,7 +171,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_the_checkpoint_before_inta
         return dataclasses.replace(losses, total=losses.total * float("nan"))
 
     at_step(4, lambda: monkeypatch.setattr(loop, "compute_losses", poisoned))
-    with pytest.raises(TrainingError, match="step 5: loss nan.*not finite"):
+    with pytest.raises(TrainingError, match=r"step 5: loss nan.*not finite"):
         train(tiny_config(store, output))
     assert last_state(output) == state_after(reference, 4)
     monkeypatch.setattr(loop, "compute_losses", plain)
@@ -265,11 +265,21 @@ def test_training_learns_the_contacts_of_one_protein(tmp_path: Path, output: Pat
     config = tiny_config(
         store,
         output,
-        model__msa_dropout=0.0, model__pair_dropout=0.0, model__c_z=16, data__mask_ratio=0.0,
-        data__crop_length=20, data__full_depth_share=1.0, data__drop_coevolution=0.0,
-        optimizer__learning_rate=1e-2, optimizer__warmup_steps=10,
-        training__steps=150, training__batch_size=1, training__accumulation=1,
-        training__checkpoint_every=1000, training__validate_every=1000, training__log_every=1,
+        model__msa_dropout=0.0,
+        model__pair_dropout=0.0,
+        model__c_z=16,
+        data__mask_ratio=0.0,
+        data__crop_length=20,
+        data__full_depth_share=1.0,
+        data__drop_coevolution=0.0,
+        optimizer__learning_rate=1e-2,
+        optimizer__warmup_steps=10,
+        training__steps=150,
+        training__batch_size=1,
+        training__accumulation=1,
+        training__checkpoint_every=1000,
+        training__validate_every=1000,
+        training__log_every=1,
     )
     train(config)
     records = log_records(output)

@@ -14,8 +14,15 @@ from data_tools.store import Example, write_store
 from msaformer.config import Config, validate_config
 
 MODEL: dict[str, Any] = {
-    "num_blocks": 1, "c_m": 8, "c_z": 8, "msa_heads": 2, "msa_head_channels": 4,
-    "pair_heads": 2, "pair_head_channels": 4, "outer_product_channels": 4, "triangle_channels": 8,
+    "num_blocks": 1,
+    "c_m": 8,
+    "c_z": 8,
+    "msa_heads": 2,
+    "msa_head_channels": 4,
+    "pair_heads": 2,
+    "pair_head_channels": 4,
+    "outer_product_channels": 4,
+    "triangle_channels": 8,
     "max_depth": 4,
 }
 RISE, GAP_BETWEEN_STRANDS = 3.3, 5.0  # Å; residues i and L - 1 - i face each other
@@ -67,9 +74,17 @@ def tiny_config(store: Path, output: Path, **changes: Any) -> Config:
         "loss": {"min_separation": 4},
         "optimizer": {"warmup_steps": 3, "ema_decay": 0.9},
         "training": {
-            "output": str(output), "seed": 5, "steps": 12, "batch_size": 2, "accumulation": 2,
-            "log_every": 1, "validate_every": 6, "checkpoint_every": 1, "keep_checkpoints": 100,
-            "device": "cpu", "num_threads": 1,
+            "output": str(output),
+            "seed": 5,
+            "steps": 12,
+            "batch_size": 2,
+            "accumulation": 2,
+            "log_every": 1,
+            "validate_every": 6,
+            "checkpoint_every": 1,
+            "keep_checkpoints": 100,
+            "device": "cpu",
+            "num_threads": 1,
         },
     }
     for key, value in changes.items():

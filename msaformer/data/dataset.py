@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Generator, Iterator
+from multiprocessing import resource_tracker
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,7 @@ def _started(loader: DataLoader[Any]) -> Iterator[Batch]:
 
     The training process alone acts upon them, and needs its workers until it has finished its step.
     """
+    resource_tracker.ensure_running()  # multiprocessing's own helper; started later, it would lift the block
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))  # children inherit it
     try:
         return iter(loader)

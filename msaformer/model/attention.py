@@ -68,4 +68,4 @@ class GatedAttention(nn.Module):
             logits = logits + pair_bias.float()
         key_is_real = mask.any(dim=1)[:, None, None, :]
         probs = torch.softmax(logits.masked_fill(~key_is_real, MASKED_LOGIT), dim=-1).to(v.dtype)
-        return torch.einsum("bhij,brhjd->brhid", probs, v)
+        return torch.einsum("bhij,brhjd->brhid", probs, v * real)

@@ -49,6 +49,7 @@ class InputEmbedding(nn.Module):
         pair = self.pair_left(residue)[:, :, None] + self.pair_right(residue)[:, None, :]
         pair = pair + self.relative_position(self._relative(batch.residue_index))
         if self.coevolution is not None:
+            assert self.no_coevolution is not None  # both or neither
             maps = torch.cat([batch.coevolution, torch.tanh(batch.coevolution / _MAP_SCALE)], dim=-1)
             embedded = self.coevolution(maps)
             present = batch.has_coevolution[:, None, None, None]

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 - its usual name
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -38,7 +38,7 @@ def attention(
     if pair_bias is None:
         return _unbiased(q, k, v, key_mask)
     bias = pair_bias.float()
-    out: Tensor = _PairBiasedAttention.apply(q, k, v, bias, key_mask)
+    out: Tensor = _PairBiasedAttention.apply(q, k, v, bias, key_mask)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -67,7 +67,7 @@ def _unbiased(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor) -> Tensor:
         additive = additive.masked_fill(~key_mask, MASKED_LOGIT if q.dtype != torch.float16 else -6e4)
         mask = additive.flatten(0, 1)[:, None, None, :]
     out = F.scaled_dot_product_attention(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), attn_mask=mask)
-    return out.unflatten(0, (batch, rows))
+    return out.unflatten(0, (batch, rows))  # type: ignore[no-untyped-call]
 
 
 class _PairBiasedAttention(torch.autograd.Function):
