@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from training_cases import tiny_config
 
 from msaformer.config import Config
@@ -45,7 +46,12 @@ def flip_a_byte(path: Path) -> None:
     path.write_bytes(content)
 
 
-DAMAGE: dict[str, Callable[[Path], None]] = {
+def empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
     "state cut short": lambda path: (path / "state.safetensors").write_bytes(b"\x10"),
     "state missing": lambda path: (path / "state.safetensors").unlink(),
     "one bit of the state": lambda path: flip_a_byte(path / "state.safetensors"),
@@ -54,7 +60,7 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
     "empty manifest": lambda path: (path / "manifest.json").write_text(""),
     "manifest of zeros": lambda path: (path / "manifest.json").write_bytes(bytes(50)),
     "manifest of another kind": lambda path: (path / "manifest.json").write_text("[1]"),
-    "empty folder": lambda path: [file.unlink() for file in path.iterdir()] and None,
+    "empty folder": empty,
 }
 
 
@@ -146,7 +152,7 @@ def test_an_error_of_the_tensor_format_is_one_of_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: object) -> None:
-        raise module.SafetensorError("I/O error: no space left")
+        raise SafetensorError("I/O error: no space left")
 
     monkeypatch.setattr(module, "save_file", fail)
     with pytest.raises(CheckpointError, match="step-00000001: cannot be written: I/O error"):

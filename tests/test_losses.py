@@ -71,7 +71,7 @@ def test_a_contact_is_closer_than_8_angstrom(angstrom: float, is_contact: bool) 
 def counted(batch: Batch, min_separation: int) -> set[tuple[int, int, int]]:
     """The pairs whose logit moves the contact loss."""
     logits = torch.zeros(B, L, L, requires_grad=True)
-    contact_loss(logits, batch, min_separation).backward()
+    contact_loss(logits, batch, min_separation).backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert bool(torch.isfinite(logits.grad).all())
     return {(b, i, j) for b, i, j in torch.nonzero(logits.grad).tolist()}
@@ -121,7 +121,7 @@ def test_distogram_loss_counts_known_pairs_of_different_residues_only() -> None:
     logits = torch.zeros(B, L, L, NUM_BINS, requires_grad=True)
     loss = distogram_loss(logits, batch)
     assert float(loss.detach()) == pytest.approx(math.log(NUM_BINS), rel=1e-6)  # all bins alike
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     moved = {(b, i, j) for b, i, j in torch.nonzero(logits.grad.abs().sum(-1)).tolist()}
     sizes = (L, L - 1)
@@ -169,7 +169,7 @@ def test_nothing_to_score_is_zero_with_a_zero_gradient() -> None:
     scored = output(batch, torch.Generator().manual_seed(2))
     losses = compute_losses(scored, batch, LossConfig())
     assert float(losses.total.detach()) == 0.0
-    losses.total.backward()
+    losses.total.backward()  # type: ignore[no-untyped-call]
     for logits in (scored.contact_logits, scored.distogram_logits, scored.masked_msa_logits):
         assert logits.grad is not None
         assert float(logits.grad.abs().max()) == 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from training_cases import MODEL, hairpin
@@ -112,7 +113,7 @@ def test_copies_of_the_query_add_nothing_but_rounding(model: LoadedModel) -> Non
     assert predict(copies, model, name="toy").neff == pytest.approx(1.0)
 
 
-def one_hot(*shares: tuple[int, float]) -> np.ndarray:  # type: ignore[type-arg]
+def one_hot(*shares: tuple[int, float]) -> npt.NDArray[np.float32]:
     distogram = np.zeros((1, 1, NUM_BINS), np.float32)
     for index, share in shares:
         distogram[0, 0, index] = share

@@ -22,6 +22,7 @@ from msaformer.training import loop
 from msaformer.training.checkpoint import load_checkpoint
 from msaformer.training.ema import WeightAverage
 from msaformer.training.loop import Interrupted, train
+from msaformer.training.losses import compute_losses
 
 STEPS = 12
 
@@ -164,7 +165,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_with_a_warning(
 def test_a_loss_that_is_not_finite_stops_the_run_with_the_checkpoint_before_intact(
     store: Path, output: Path, reference: Path, at_step: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = loop.compute_losses
+    plain = compute_losses
 
     def poisoned(*arguments: object) -> object:
         losses = plain(*arguments)  # type: ignore[arg-type]

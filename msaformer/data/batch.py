@@ -107,7 +107,9 @@ def collate(samples: Sequence[Sample], num_maps: int) -> Batch:
         residue_index[b, :l] = torch.from_numpy(sample.residue_index.astype(np.int64))
         if sample.coevolution is not None:
             if sample.coevolution.shape[-1] != num_maps:
-                raise ValueError(f"a sample has {sample.coevolution.shape[-1]} co-evolution maps, not {num_maps}")
+                raise ValueError(
+                    f"a sample has {sample.coevolution.shape[-1]} co-evolution maps, not {num_maps}"
+                )
             coevolution[b, :l, :l] = torch.from_numpy(sample.coevolution)
         if sample.distances is not None:
             distances[b, :l, :l] = torch.from_numpy(sample.distances)
