@@ -13,6 +13,7 @@ read (of all shards at once with `verify=True`), so that damage is reported and 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -195,6 +196,11 @@ class Store:
             return self._index[example_id]
         except KeyError:
             raise StoreError(f"{self._path} has no example {example_id!r}") from None
+
+    @property
+    def content_sha256(self) -> str:
+        """Identity of the content, wherever the store lies: a hash of its shards' hashes."""
+        return hashlib.sha256("".join(shard.sha256 for shard in self._shards).encode()).hexdigest()
 
     def verify(self) -> None:
         """Check the SHA-256 of all shards now; raises StoreError at the first that differs."""

@@ -21,7 +21,9 @@ FLAGS = ("--enable-unsafe-swiftshader", "--disable-background-networking", "--di
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("page", type=Path)
     parser.add_argument("picture", type=Path)
     parser.add_argument("--full", action="store_true", help="the whole page, not its first screen")
@@ -32,7 +34,9 @@ def main() -> int:
         return 1
     as_root = hasattr(os, "geteuid") and os.geteuid() == 0  # Chromium's sandbox refuses to run as root
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, chromium_sandbox=not as_root, args=list(FLAGS))
+        browser = driver.chromium.launch(
+            executable_path=chromium, chromium_sandbox=not as_root, args=list(FLAGS)
+        )
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.goto(arguments.page.resolve().as_uri())
         page.wait_for_selector("html[data-ready]", state="attached")

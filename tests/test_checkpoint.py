@@ -29,7 +29,9 @@ CONFIG = tiny_config(Path("store"), Path("out"))
 
 
 def make(step: int) -> Checkpoint:
-    return Checkpoint(step, {"weight": torch.full((3, 4), float(step)), "step": torch.tensor(2.0)}, CONFIG)
+    return Checkpoint(
+        step, {"weight": torch.full((3, 4), float(step)), "step": torch.tensor(2.0)}, CONFIG, "data"
+    )
 
 
 def save(folder: Path, *steps: int, keep: int = 10) -> Path:

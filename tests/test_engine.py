@@ -11,8 +11,8 @@ from training_cases import hairpin, tiny_config
 from msaformer.config import Config
 from msaformer.data.batch import Batch, collate
 from msaformer.data.dataset import NUM_MAPS, training_sample
-from msaformer.errors import CheckpointError, ConfigError
-from msaformer.training.engine import Engine, TorchEngine, choose_device
+from msaformer.errors import CheckpointError
+from msaformer.training.engine import Engine, TorchEngine
 from msaformer.training.loop import build_engine
 from msaformer.training.losses import compute_losses
 
@@ -156,17 +156,3 @@ def test_bfloat16_computes_close_to_float32_and_keeps_float32_weights() -> None:
         fine, coarse = exact.forward(data).contact_logits, rough.forward(data).contact_logits
     assert not torch.equal(fine, coarse)
     torch.testing.assert_close(coarse, fine, atol=0.05, rtol=0.05)  # 8 significant bits
-
-
-def test_the_cpu_is_always_there() -> None:
-    assert choose_device("cpu") == torch.device("cpu")
-    assert choose_device("auto").type in {"cpu", "cuda", "mps"}
-
-
-@pytest.mark.parametrize("name", ["cuda", "mps"])
-def test_a_device_that_is_absent_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert choose_device("auto") == torch.device("cpu")
-    with pytest.raises(ConfigError, match=f"training.device: torch finds no {name} here, only cpu"):
-        choose_device(name)

@@ -25,7 +25,7 @@ LEVELS: dict[str, list[set[str]]] = {
     "msaformer": [
         {"errors", "example"},
         {"config"},
-        {"metrics", "prediction", "parallel"},
+        {"metrics", "prediction", "device", "parallel"},
         {"data", "model", "report"},
         {"pretrained"},
         {"training", "predict"},
@@ -36,7 +36,7 @@ LEVELS: dict[str, list[set[str]]] = {
 ALLOWED: dict[str, tuple[str, ...]] = {
     "torch": (
         *("msaformer.data", "msaformer.model", "msaformer.parallel", "msaformer.training"),
-        *("msaformer.predict", "msaformer.pretrained", "msaformer.cli.env"),
+        *("msaformer.predict", "msaformer.pretrained", "msaformer.device", "msaformer.cli.env"),
     ),
     "deepspeed": ("msaformer.training.engine",),
     "py3Dmol": ("msaformer.report",),

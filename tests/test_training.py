@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -138,6 +139,18 @@ def test_another_configuration_is_refused_naming_the_keys(store: Path, reference
     config = tiny_config(store, reference, optimizer__learning_rate=5e-4, data__max_depth=3)
     with pytest.raises(CheckpointError, match=r"data\.max_depth was 4, is 3; optimizer\.learning_rate was"):
         train(config, resume=True)
+
+
+def test_other_examples_are_refused_but_the_same_may_have_moved(
+    tmp_path: Path, store: Path, output: Path
+) -> None:
+    train(tiny_config(store, output, training__steps=1))
+    moved = tmp_path / "moved"
+    shutil.copytree(store, moved)
+    train(tiny_config(moved, output, training__steps=1), resume=True)
+    write_store([hairpin("another")], tmp_path / "other")
+    with pytest.raises(CheckpointError, match="not the examples that the run"):
+        train(tiny_config(tmp_path / "other", output, training__steps=1), resume=True)
 
 
 def test_a_damaged_newest_checkpoint_is_passed_over_with_a_warning(

@@ -57,12 +57,18 @@ _log = logging.getLogger(__name__)
     metavar="N",
     help="Most sequences the network attends to; the model's own number if left out. Less needs less memory.",
 )
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    help="Where the network runs; auto, the default, takes cuda, then mps, then cpu.",
+)
 @click.option("--overwrite", is_flag=True, default=None, help="Predict again what is in DIR already.")
 def command(
     alignments: tuple[Path, ...],
     output: Path,
     weights: Path | None,
     max_depth: int | None,
+    device: str | None,
     overwrite: bool | None,
 ) -> int:
     """Predict contacts and distances from each ALIGNMENT (A3M or aligned FASTA, plain or gzip).
@@ -73,10 +79,12 @@ def command(
     targets = named_targets(alignments)
     from tqdm import tqdm
 
+    from msaformer.device import choose_device
     from msaformer.predict import predict
     from msaformer.pretrained import load_model
 
     model = load_model(weights)
+    model.network.to(choose_device(device or "auto"))
     output.mkdir(parents=True, exist_ok=True)
     limit = max_depth or model.network.config.max_depth
     failures: dict[Path, str] = {}

@@ -56,6 +56,8 @@ class Checkpoint:
     step: int
     tensors: dict[str, Tensor]
     config: Config
+    training_data: str
+    """Identity of the store of training examples (`Store.content_sha256`)."""
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path, keep: int) -> Path:
@@ -76,6 +78,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path, keep: int) -> Path:
         run = {
             "step": checkpoint.step,
             "config": checkpoint.config.model_dump(mode="json"),
+            "training_data": checkpoint.training_data,
             "torch": torch.__version__,
         }
         (temporary / _RUN).write_text(json.dumps(run, indent=1), encoding="utf-8")
@@ -129,7 +132,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 raise CheckpointError(f"{path / name}: differs from its manifest; the checkpoint is damaged")
         run = json.loads((path / _RUN).read_text(encoding="utf-8"))
         config = Config.model_validate(run["config"])
-        return Checkpoint(int(run["step"]), load_file(path / _STATE), config)
+        return Checkpoint(int(run["step"]), load_file(path / _STATE), config, str(run["training_data"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(f"{path}: damaged checkpoint: {reason}") from error

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from msaformer.config import OptimizerConfig
 from msaformer.data.batch import Batch
-from msaformer.errors import CheckpointError, ConfigError
+from msaformer.errors import CheckpointError
 from msaformer.model.model import ModelOutput, MSAFormer
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's own names of its state
@@ -102,20 +102,6 @@ class TorchEngine:
 
     def _precision(self) -> AbstractContextManager[object]:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16)
-
-
-def choose_device(name: str) -> torch.device:
-    """Turn `auto`, `cpu`, `cuda` or `mps` into a device; auto takes cuda, then mps, then cpu.
-
-    Raises ConfigError when the named device is not there.
-    """
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return torch.device(next(kind for kind, is_present in present.items() if is_present))
-    if not present[name]:
-        found = ", ".join(kind for kind, is_present in present.items() if is_present)
-        raise ConfigError(f"training.device: torch finds no {name} here, only {found}; use auto")
-    return torch.device(name)
 
 
 def _fitting(tensors: dict[str, Tensor], key: str, parameter: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,6 +20,7 @@ from data_tools.store import Store, open_store
 from msaformer.config import Config, LossConfig, dump_config
 from msaformer.data.batch import Batch
 from msaformer.data.dataset import training_batches
+from msaformer.device import choose_device
 from msaformer.errors import CheckpointError, ConfigError, TrainingError
 from msaformer.model.dropout import seed_dropout
 from msaformer.model.model import MSAFormer
@@ -31,7 +33,7 @@ from msaformer.training.checkpoint import (
     save_checkpoint,
 )
 from msaformer.training.ema import WeightAverage
-from msaformer.training.engine import Engine, TorchEngine, choose_device
+from msaformer.training.engine import Engine, TorchEngine
 from msaformer.training.logs import RunLog
 from msaformer.training.losses import Losses, compute_losses
 from msaformer.training.schedule import learning_rate
@@ -67,7 +69,8 @@ def train(config: Config, *, resume: bool = False, show_progress: bool = False) 
     engine = build_engine(config)
     average = WeightAverage(engine.model, config.optimizer.ema_decay)
     output = config.training.output
-    first_step = _restore(engine, average, config) if resume else _start_afresh(output)
+    data = train_store.content_sha256
+    first_step = _restore(engine, average, config, data) if resume else _start_afresh(output)
     output.mkdir(parents=True, exist_ok=True)
     (output / "config.yaml").write_text(dump_config(config), encoding="utf-8")
     with (
@@ -86,20 +89,13 @@ def train(config: Config, *, resume: bool = False, show_progress: bool = False) 
             last = done == config.training.steps
             if done % config.training.log_every == 0 or last:
                 rate = learning_rate(step, config.training.steps, config.optimizer)
-                seconds = time.monotonic() - started
-                log.write(
-                    "train",
-                    done,
-                    **losses,
-                    grad_norm=norm,
-                    learning_rate=rate,
-                    step_seconds=round(seconds, 3),
-                )
+                seconds = round(time.monotonic() - started, 3)
+                log.write("train", done, **losses, grad_norm=norm, learning_rate=rate, step_seconds=seconds)
             if validation_store is not None and (done % config.training.validate_every == 0 or last):
                 with average.applied_to(engine.model):
                     log.write("validation", done, **validate(engine, validation_store, config))
             if done % config.training.checkpoint_every == 0 or last or stopped:
-                _save(engine, average, config, done)
+                _save(engine, average, config, data, done)
             if stopped and not last:
                 raise Interrupted(stopped[0], done)
     return output / "weights.safetensors"
@@ -167,12 +163,17 @@ def _start_afresh(output: Path) -> int:
     return 0
 
 
-def _restore(engine: Engine, average: WeightAverage, config: Config) -> int:
+def _restore(engine: Engine, average: WeightAverage, config: Config, data: str) -> int:
     folder = config.training.output / "checkpoints"
     checkpoint, problems = load_newest(folder)
     for problem in problems:
         print(f"warning: ignored {problem}", file=sys.stderr)
     check_same_run(checkpoint.config, config, folder)
+    if checkpoint.training_data != data:
+        raise CheckpointError(
+            f"{config.data.train}: not the examples that the run in {config.training.output} was trained on; "
+            "give the same store, or start a new run"
+        )
     engine.load_state(checkpoint.tensors)
     average.tensors = {
         name: checkpoint.tensors[_EMA_PREFIX + name].to(engine.device) for name in average.tensors
@@ -181,11 +182,11 @@ def _restore(engine: Engine, average: WeightAverage, config: Config) -> int:
     return checkpoint.step
 
 
-def _save(engine: Engine, average: WeightAverage, config: Config, step: int) -> None:
-    output = config.training.output
+def _save(engine: Engine, average: WeightAverage, config: Config, data: str, step: int) -> None:
     averaged = {_EMA_PREFIX + name: value for name, value in average.tensors.items()}
-    checkpoint = Checkpoint(step, engine.state() | averaged, config)
-    save_checkpoint(checkpoint, output / "checkpoints", config.training.keep_checkpoints)
+    checkpoint = Checkpoint(step, engine.state() | averaged, config, data)
+    folder = config.training.output / "checkpoints"
+    save_checkpoint(checkpoint, folder, config.training.keep_checkpoints)
     _save_average(average, config)
 
 
@@ -197,6 +198,9 @@ def _save_average(average: WeightAverage, config: Config) -> None:
 def _stop_signals() -> Iterator[list[int]]:
     """A list that receives SIGINT or SIGTERM, so that the loop can save before it stops; a second one stops at once."""
     received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may catch signals
+        yield received
+        return
 
     def note(number: int, frame: FrameType | None) -> None:
         if received:
