@@ -77,6 +77,8 @@ def read_manifest(folder: Path) -> list[Shard]:
     try:
         manifest = json.loads(file.read_bytes())
     except FileNotFoundError:
+        if not folder.is_dir():
+            raise StoreError(f"{folder}: no such folder; a store is made by `msaformer featurize`") from None
         raise StoreError(f"{folder} is no finished store: it has no {MANIFEST}; build it again") from None
     except (OSError, ValueError) as error:  # ValueError: no JSON, or no UTF-8
         raise StoreError(f"{file}: cannot be read: {error}; rebuild the store") from error

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import gemmi
 
+from data_tools.compression import read_bytes
 from data_tools.errors import StructureError
 
 MAX_TEXT_BYTES: Final = 2**30  # 1 GiB: several times the largest entry of the PDB; a gzip bomb stops here
-
-_CHUNK_BYTES: Final = 16 * 2**20
-_GZIP_MAGIC: Final = b"\x1f\x8b"
 _PDB_RECORD: Final = re.compile(
     r"^(HEADER|TITLE |COMPND|EXPDTA|REMARK|CRYST1|SEQRES|MODEL |ATOM  |HETATM)", re.MULTILINE
 )
@@ -84,7 +80,7 @@ def _check_atom_record(record: re.Match[str], path: str | Path) -> None:
 
 
 def _read_text(path: str | Path) -> str:
-    content = _read_bytes(path)
+    content = read_bytes(path, limit=MAX_TEXT_BYTES, unreadable=StructureError, damaged=StructureError)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -98,38 +94,6 @@ def _read_text(path: str | Path) -> str:
             f"{path}: the file has NUL bytes, it is no text; give mmCIF or PDB as plain text"
         )
     return text.removeprefix("\ufeff")
-
-
-def _read_bytes(path: str | Path) -> bytes:
-    try:
-        with Path(path).open("rb") as stream:
-            if stream.peek(2)[:2] != _GZIP_MAGIC:
-                return _read_bounded(stream, path)
-            with gzip.open(stream) as decompressed:
-                return _read_bounded(decompressed, path)
-    except FileNotFoundError:
-        raise StructureError(f"{path}: there is no such file; check the path") from None
-    except IsADirectoryError:
-        raise StructureError(f"{path}: this is a folder; name a structure file in it") from None
-    except EOFError as error:
-        raise StructureError(f"{path}: the gzip file is truncated; download it again") from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise StructureError(f"{path}: the gzip file is damaged ({error}); download it again") from error
-    except OSError as error:
-        raise StructureError(f"{path}: the file cannot be read: {error.strerror or error}") from error
-
-
-def _read_bounded(stream: IO[bytes] | gzip.GzipFile, path: str | Path) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := stream.read(_CHUNK_BYTES):
-        size += len(chunk)
-        if size > MAX_TEXT_BYTES:
-            raise StructureError(
-                f"{path}: more than {MAX_TEXT_BYTES:,} bytes, too large for a structure file"
-            )
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _one_line(error: Exception) -> str:

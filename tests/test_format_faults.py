@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_tools import formats
 from data_tools.errors import AlignmentError, AlignmentFormatError
 from data_tools.formats import parse_alignment, read_alignment
-from data_tools.formats.compression import read_bytes
 
 BAD_TEXTS = {
     "": "x.a3m: the file holds no sequence",
@@ -131,12 +131,16 @@ def test_bytes_after_a_gzip_member_are_damage(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
-def test_decompression_stops_at_the_limit(tmp_path: Path, compress: type[bytes]) -> None:
+def test_decompression_stops_at_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compress: type[bytes]
+) -> None:
     path = tmp_path / "bomb.a3m.gz"
     path.write_bytes(compress(b">q\n" + b"M" * 997))
-    assert len(read_bytes(path, limit=1000)) == 1000
-    with pytest.raises(AlignmentFormatError, match=r"bomb\.a3m\.gz: the file holds more than 999 bytes"):
-        read_bytes(path, limit=999)
+    monkeypatch.setattr(formats, "MAX_FILE_BYTES", 1000)
+    assert read_alignment(path).length == 997
+    monkeypatch.setattr(formats, "MAX_FILE_BYTES", 999)
+    with pytest.raises(AlignmentFormatError, match=r"bomb\.a3m\.gz: holds more than 999 bytes"):
+        read_alignment(path)
 
 
 @pytest.mark.parametrize(("magic", "remedy"), [(b"BZh91AY", "bunzip2"), (b"\x28\xb5\x2f\xfd00", "unzstd")])

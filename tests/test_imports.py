@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # Levels from the bottom up; a module may import its own level's package and those before it.
 LEVELS: dict[str, list[set[str]]] = {
     "data_tools": [
-        {"errors", "alphabet", "atomic"},
+        {"errors", "alphabet", "atomic", "compression"},
         {"alignment", "structure", "structure_file", "sequence_match"},
         {"formats", "filtering", "weights", "labels", "coevolution"},
         {"features", "search"},

@@ -223,6 +223,11 @@ def test_a_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
         open_store(tmp_path / "file")
 
 
+def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no such folder"):
+        open_store(tmp_path / "nowhere")
+
+
 def test_a_truncated_or_missing_shard_is_found_at_opening(stored: Path) -> None:
     shard = stored / "shard-00001.parquet"
     content = shard.read_bytes()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Final
 
 from data_tools.alignment import Alignment
 from data_tools.atomic import atomic_path
-from data_tools.formats.compression import read_bytes
+from data_tools.compression import read_bytes
+from data_tools.errors import AlignmentError, AlignmentFormatError
 from data_tools.formats.fasta import format_a3m, parse_alignment
 
 __all__ = ["parse_alignment", "read_alignment", "write_alignment"]
+
+MAX_FILE_BYTES: Final = 4 * 2**30  # 4 GiB decompressed: 10 x the largest alignments in use; a bomb stops here
 
 
 def read_alignment(path: str | Path) -> Alignment:
@@ -19,7 +23,8 @@ def read_alignment(path: str | Path) -> Alignment:
     Raises AlignmentError when the file cannot be opened, AlignmentFormatError, with file and line, when it
     breaks its format.
     """
-    return parse_alignment(read_bytes(path), str(path))
+    data = read_bytes(path, limit=MAX_FILE_BYTES, unreadable=AlignmentError, damaged=AlignmentFormatError)
+    return parse_alignment(data, str(path))
 
 
 def write_alignment(alignment: Alignment, path: str | Path) -> None:
