@@ -60,13 +60,12 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="tiny sizes: do both sides agree?")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--predict-here", nargs=4, metavar="WEIGHTS N L DEPTH", help=argparse.SUPPRESS)
+    parser.add_argument("--predict-here", nargs=3, type=int, metavar="N L DEPTH", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.threads < 1:
         parser.error(f"--threads must be at least 1, not {arguments.threads}")
     if arguments.predict_here:  # a process that benchmark_predict started
-        weights, *sizes = arguments.predict_here
-        print(json.dumps(predict_here(Path(weights), *map(int, sizes))))
+        print(json.dumps(predict_here(*arguments.predict_here)))
         return 0
     os.environ |= threads_environment(arguments.threads)
     figures = [figure for part in arguments.only or PARTS for figure in PARTS[part](arguments.quick)]
@@ -157,19 +156,17 @@ def benchmark_row_attention(quick: bool) -> Iterator[Figure]:
 def benchmark_predict(quick: bool) -> Iterator[Figure]:
     depth, length, threads = (12, 24, 1) if quick else (512, 300, PREDICT_THREADS)
     environment = os.environ | threads_environment(threads)
-    with tempfile.TemporaryDirectory() as folder:
-        weights = released_weights(Path(folder))
-        for max_depth in (0,) if quick else (0, depth):  # 0: the model's own default
-            arguments = [str(weights), str(depth), str(length), str(max_depth)]
-            command = [sys.executable, __file__, "--predict-here", *arguments]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
-            seen = json.loads(done.stdout)
-            label = f"{seen['sequences_used']} of {depth} sequences"
-            for stage in ("features", "network"):
-                for kind in ("CPU", "wall"):
-                    yield Figure("predict", f"{label}: {stage}, {kind} time", "ms", seen[stage][kind] * 1e3)
-            peak = seen["peak_bytes"] / MIB
-            yield Figure("predict", f"{label}: peak", "MiB", peak, target="≤ 6144", met=peak <= 6 * 1024)
+    for max_depth in (0,) if quick else (0, depth):  # 0: the model's own default
+        arguments = [str(number) for number in (depth, length, max_depth)]
+        command = [sys.executable, __file__, "--predict-here", *arguments]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+        seen = json.loads(done.stdout)
+        label = f"{seen['sequences_used']} of {depth} sequences"
+        for stage in ("features", "network"):
+            for kind in ("CPU", "wall"):
+                yield Figure("predict", f"{label}: {stage}, {kind} time", "ms", seen[stage][kind] * 1e3)
+        peak = seen["peak_bytes"] / MIB
+        yield Figure("predict", f"{label}: peak", "MiB", peak, target="≤ 6144", met=peak <= 6 * 1024)
 
 
 def benchmark_dca(quick: bool) -> Iterator[Figure]:
@@ -203,24 +200,8 @@ PARTS: Final[dict[str, Callable[[bool], Iterator[Figure]]]] = {
 }
 
 
-def released_weights(folder: Path) -> Path:
-    """The weights of the package; in a tree without them, random ones of the same architecture."""
-    import torch
-
-    from msaformer.config import load_config
-    from msaformer.model.model import MSAFormer
-    from msaformer.pretrained import DEFAULT_WEIGHTS, save_weights
-
-    if DEFAULT_WEIGHTS.exists():
-        return DEFAULT_WEIGHTS
-    torch.manual_seed(0)
-    config = load_config(TREE / "configs" / "tiny.yaml").model
-    save_weights(dict(MSAFormer(config).named_parameters()), config, "random", folder / "random.safetensors")
-    return folder / "random.safetensors"
-
-
-def predict_here(weights: Path, depth: int, length: int, max_depth: int) -> dict[str, Any]:
-    """Predict once in this process; time of the stages and the most memory this process ever held."""
+def predict_here(depth: int, length: int, max_depth: int) -> dict[str, Any]:
+    """Predict once with the released weights; time of the stages and the most memory this process ever held."""
     import numpy as np
     from benchmark_peers import family
 
@@ -232,7 +213,7 @@ def predict_here(weights: Path, depth: int, length: int, max_depth: int) -> dict
     tokens = family(depth, length, seed=0)
     names = tuple(f"sequence_{row}" for row in range(depth))
     alignment = Alignment(names, tokens, np.zeros(tokens.shape, np.uint16))
-    model = load_model(weights)
+    model = load_model()
     cpu, wall, features = stopwatch(lambda: featurize(alignment))
     seen: dict[str, Any] = {"features": {"CPU": cpu, "wall": wall}}
     cpu, wall, prediction = stopwatch(
