@@ -34,7 +34,10 @@ def as_in_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    """Contents of the fenced blocks of one language; fences open and close in turn."""
+    parts = re.split(r"^```(\w*)\n", README, flags=re.MULTILINE)
+    opened = zip(parts[1::4], parts[2::4], strict=True)
+    return [text for found, text in opened if found == language]
 
 
 def commands() -> list[list[str]]:
