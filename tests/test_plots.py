@@ -88,7 +88,9 @@ def test_given_axes_are_drawn_on_and_returned(probs):
 def test_the_smallest_proteins_can_be_drawn(length):
     distances = chain_like_distances(length)
     plots.plot_contact_map(prediction_from(distances, SEQUENCE[:length]).contact_probs, distances)
-    plots.plot_coverage(make_alignment(SEQUENCE[:length], rows=1)).figure.canvas.draw()
+    ax = plots.plot_coverage(make_alignment(SEQUENCE[:length], rows=1))
+    ax.figure.canvas.draw()
+    assert ax.lines[0].get_ydata().tolist() == [1] * length
 
 
 def test_the_coverage_line_counts_residues_and_gaps_are_empty():
