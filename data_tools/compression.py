@@ -62,6 +62,9 @@ def _read_bounded(stream: IO[bytes], path: str | Path, limit: int, damaged: type
     while chunk := stream.read(_CHUNK_BYTES):
         size += len(chunk)
         if size > limit:
-            raise damaged(f"{path}: holds more than {limit:,} bytes when decompressed, the most that is read")
+            raise damaged(
+                f"{path}: holds more than {limit:,} bytes when decompressed, the most that is read; give a "
+                "smaller file (of an alignment: fewer sequences, for example with hhfilter)"
+            )
         chunks.append(chunk)
     return b"".join(chunks)

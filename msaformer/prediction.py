@@ -179,9 +179,8 @@ def _from_arrays(arrays: dict[str, npt.NDArray[Any]]) -> Prediction:
         raise PredictionError(f"its format is {found!r}, this version reads {FORMAT!r}")
     numbers = {field: arrays[field].astype(np.float32) for field in _ARRAYS}
     sums = numbers["distogram_probs"].sum(axis=-1, keepdims=True)
-    if (
-        sums > 0
-    ).all():  # float16 on disk is off by up to 1e-3; a sum of zero is refused by the record itself
+    # float16 on disk is off by up to 1e-3; a sum of zero is refused by the record itself
+    if (sums > 0).all():
         numbers["distogram_probs"] /= np.where(np.abs(sums - 1) <= SUM_TOLERANCE, sums, 1)
     return Prediction(
         name=str(metadata["name"]),

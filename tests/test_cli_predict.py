@@ -164,6 +164,17 @@ def test_a_finished_target_is_kept(
     assert (tmp_path / "out" / "good.npz").stat().st_mtime_ns == written
 
 
+def test_the_device_can_be_named_and_an_absent_one_is_a_usage_error(
+    good: Path, tmp_path: Path, random_weights: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    arguments = ["predict", str(good), "-o", str(tmp_path / "out"), "--weights", str(random_weights)]
+    assert main([*arguments, "--device", "cuda"]) == 2
+    terminal.shows_one_error("no cuda here", "auto")
+    assert not (tmp_path / "out").exists()
+    assert main([*arguments, "--device", "cpu"]) == 0
+
+
 @pytest.mark.parametrize("change", ["alignment", "same-depth alignment", "weights", "max-depth", "damage"])
 def test_a_target_finished_from_something_else_is_an_error(
     change: str,

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from msaformer.prediction import Prediction
 
 FAILURES: Final = "failures.tsv"
-_NO_MEMORY: Final = re.compile(
-    r"out of memory|allocate memory|not enough memory"
-)  # torch, on CUDA and on the CPU
+# What torch says, on CUDA and on the CPU.
+_NO_MEMORY: Final = re.compile(r"out of memory|allocate memory|not enough memory")
 _log = logging.getLogger(__name__)
 
 

@@ -18,9 +18,8 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-MASKED_LOGIT: Final = (
-    -1e9
-)  # finite, so that a row without any real key stays finite (and is masked by its user)
+# Finite, so that a row without any real key stays finite (and is masked by its user).
+MASKED_LOGIT: Final = -1e9
 _CHUNK_LOGITS: Final = 1 << 20  # logits a chunk; 4 MiB in float32, near the size of a core's cache
 
 

@@ -26,9 +26,8 @@ SEPARATIONS: Final = (6, 12, 24)
 """Smallest |i - j| the reader can choose: all, medium and long, long range."""
 PAIRS_PER_RESIDUE: Final = 3
 """Most contacts the reader can ask for, times L, in each of `SEPARATIONS`."""
-DISTANCE_STEP: Final = (
-    0.2  # Å a step of a packed distance; 8 Å is a whole number of steps, so d < 8 stays exact
-)
+# Å a step of a packed distance; 8 Å is a whole number of steps, so d < 8 stays exact.
+DISTANCE_STEP: Final = 0.2
 SPREAD_STEP: Final = 0.1  # Å a step of a packed standard deviation
 UNKNOWN: Final = 255
 MAX_TEXT: Final = 200
