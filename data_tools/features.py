@@ -37,7 +37,7 @@ class MSAFeatures:
     profile: npt.NDArray[np.float32]
     """`[L, 22]`, weighted frequencies of the 22 symbols in each column; each row sums to 1."""
     residue_index: npt.NDArray[np.int32]
-    """`[L]`, 0-based position in the query; a crop keeps the original values."""
+    """`[L]`, 0-based position in the query, its insertions counted; a crop keeps the original values."""
     coevolution: npt.NDArray[np.float32]
     """`[L, L, k]`, symmetric, APC-corrected maps of `COEVOLUTION_MAPS`, zero on the diagonal; all zero when N = 1."""
 
@@ -82,7 +82,7 @@ def featurize(alignment: Alignment) -> MSAFeatures:
         deletion_matrix=alignment.deletion_matrix,
         weights=weights,
         profile=column_profile(alignment.tokens, weights),
-        residue_index=np.arange(alignment.length, dtype=np.int32),
+        residue_index=alignment.residue_index,
         coevolution=np.stack(maps, axis=-1),
     )
 

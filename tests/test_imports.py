@@ -15,18 +15,27 @@ ROOT = Path(__file__).parents[1]
 # Levels from the bottom up; a module may import its own level's package and those before it.
 LEVELS: dict[str, list[set[str]]] = {
     "data_tools": [
-        {"errors", "alphabet", "atomic", "compression"},
+        {"errors", "alphabet", "atomic", "compression", "read_report", "annotations"},
         {"alignment", "structure", "structure_file", "sequence_match"},
-        {"formats", "filtering", "weights", "labels", "coevolution"},
-        {"features", "search"},
-        {"store", "store_rows", "store_manifest"},
+        {
+            "formats",
+            "filtering",
+            "weights",
+            "neff",
+            "labels",
+            "orientations",
+            "coevolution",
+            "pair_statistics",
+        },
+        {"features", "network_features", "search"},
+        {"store", "store_rows", "store_manifest", "store_stream"},
         {"pipeline"},
     ],
     "msaformer": [
         {"errors", "example"},
         {"config"},
         {"metrics", "prediction", "device", "parallel"},
-        {"data", "model", "report"},
+        {"data", "model", "report", "potts"},
         {"pretrained"},
         {"training", "predict"},
         {"cli"},
@@ -37,6 +46,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "torch": (
         *("msaformer.data", "msaformer.model", "msaformer.parallel", "msaformer.training"),
         *("msaformer.predict", "msaformer.pretrained", "msaformer.device", "msaformer.cli.env"),
+        "msaformer.potts",
     ),
     "deepspeed": ("msaformer.training.engine",),
     "py3Dmol": ("msaformer.report",),
@@ -44,6 +54,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "msaformer": ("msaformer",),
     "pydantic": ("msaformer.config", "msaformer.pretrained"),
     "yaml": ("msaformer.config",),
+    "numba": ("data_tools.weights", "data_tools.pair_statistics"),
+    "distributed": ("data_tools.pipeline",),
+    "subprocess": ("data_tools.search",),
 }
 """Package → the modules (and what lies in them) that may import it."""
 # What reads and writes files of alignments, structures and examples: the model, its losses and engine know none of it.

@@ -22,12 +22,17 @@ from msaformer.errors import ConfigError, MSAFormerError
 
 COMMANDS: Final = {
     "inspect": "Show depth, Neff, gaps and coverage of an alignment.",
+    "convert": "Write an alignment in another format.",
+    "filter": "Select sequences and columns of an alignment.",
+    "search": "Search databases for homologues of queries.",
+    "database": "Build and check search databases.",
+    "label": "Map a structure onto a query: distances and a report.",
     "featurize": "Turn alignments (and structures) into an example store.",
     "train": "Train a network on an example store.",
     "predict": "Predict contacts and distances from alignments.",
     "evaluate": "Score a prediction against a structure.",
     "report": "Write a prediction as one HTML page.",
-    "env": "Show the versions and the device in use.",
+    "env": "Show the versions, programs and devices in use.",
 }
 """Each is `command` in `msaformer/cli/<name>.py`; the text is its line in `msaformer --help`."""
 

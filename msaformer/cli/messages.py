@@ -15,7 +15,11 @@ ALL_FAILED: Final = 1
 SOME_FAILED: Final = 3
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 
-ALIGNMENT_SUFFIXES: Final = (".a3m", ".a2m", ".fasta", ".fas", ".fa", ".faa", ".afa", ".aln")
+ALIGNMENT_SUFFIXES: Final = (
+    *(".a3m", ".a2m", ".fasta", ".fas", ".fa", ".faa", ".afa", ".aln"),
+    *(".sto", ".stk", ".stockholm", ".clustal", ".clw", ".psicov"),
+)
+COMPRESSION_SUFFIXES: Final = (".gz", ".bz2", ".zst", ".xz")
 
 
 def one_line(error: BaseException | str) -> str:
@@ -36,13 +40,13 @@ def print_error(error: BaseException | str) -> None:
 
 
 def target_name(path: Path) -> str:
-    """The id of a target: its file name without `.gz` and the suffix of an alignment.
+    """The id of a target: its file name without the suffixes of compression and alignment.
 
     >>> target_name(Path("data/T1049.v2.A3M.gz"))
     'T1049.v2'
     """
     name = path.name
-    for suffixes in ((".gz",), ALIGNMENT_SUFFIXES):
+    for suffixes in (COMPRESSION_SUFFIXES, ALIGNMENT_SUFFIXES):
         for suffix in suffixes:
             if name.lower().endswith(suffix) and len(name) > len(suffix):
                 name = name[: -len(suffix)]
