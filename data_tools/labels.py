@@ -1,4 +1,4 @@
-"""True distances in the numbering of a query, from a chain of a structure.
+"""True distances in the numbering of a query, from a chain of a structure, and how the two sequences agree.
 
 L residues of the query, L_s of the chain's full sequence.
 """
@@ -6,16 +6,16 @@ L residues of the query, L_s of the chain's full sequence.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from data_tools.errors import ChainMismatchError
-from data_tools.sequence_match import SequenceMatch, compare, match_sequences
-from data_tools.structure import Chain, describe_chains
+from data_tools.sequence_match import SequenceMatch, compare, is_mismatch, match_sequences
+from data_tools.structure import CONTACT_RULES, Chain, describe_chains
 
 MIN_IDENTITY: Final = 0.9  # a handful of engineered mutations, not a homologue
 MIN_COVERAGE: Final = 0.5  # of the query's residues that have a place in the chain
@@ -26,7 +26,7 @@ class Labels:
     """What a structure says of a query; made by `label_distances`."""
 
     distances: npt.NDArray[np.float32]
-    """`[L, L]` Å between contact atoms (Cβ, for Gly Cα), symmetric, diagonal 0; NaN if unresolved."""
+    """`[L, L]` Å between contact atoms (`contact_rule`), symmetric, diagonal 0; NaN if unresolved."""
     chain: Chain
     chain_index: npt.NDArray[np.int32]
     """`[L]`, place of each residue of the query in `chain.sequence`, -1 where it has none."""
@@ -35,12 +35,83 @@ class Labels:
     mismatches: int
     """Aligned residues that differ, as engineered mutations do."""
     num_unresolved: int
-    """Residues of the query without coordinates, whether absent from the chain or not modelled in it."""
+    """Residues of the query without a contact atom, whether absent from the chain or not modelled in it."""
+
+    @property
+    def contact_rule(self) -> str:
+        """Which atoms `distances` are between, in words."""
+        return CONTACT_RULES[self.chain.gly]
+
+    @property
+    def ca_distances(self) -> npt.NDArray[np.float32]:
+        """`[L, L]` Å between Cα atoms, symmetric, diagonal 0; NaN if unresolved."""
+        return pairwise_distances(_rows_of_query(self.chain.ca, self.chain_index))
+
+    @property
+    def backbone(self) -> npt.NDArray[np.float32]:
+        """`[L, 4, 3]` Å, N, Cα, C, Cβ of each residue of the query, as in `Chain.backbone`; NaN if unresolved.
+
+        `data_tools.orientations.orientations` makes ω, θ and φ of it.
+        """
+        return _rows_of_query(self.chain.backbone, self.chain_index)
 
     @property
     def residue_numbers(self) -> tuple[str, ...]:
         """`[L]`, author number and insertion code of each residue of the query, "" without one."""
         return tuple(self.chain.residue_numbers[place] if place >= 0 else "" for place in self.chain_index)
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A residue of the query that is another in the chain."""
+
+    position: int
+    """In the query, 1-based."""
+    query_residue: str
+    chain_residue: str
+    monomer: str
+    """Three-letter code in the chain ("MSE")."""
+    author_number: str
+    """Number and insertion code of the author, "" where not modelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class MappingReport:
+    """How a query and a chain agree; made by `mapping_report`. Positions are 1-based in the query."""
+
+    query_length: int
+    chain: str
+    """The author's id."""
+    label_chain: str
+    """`label_asym_id` in mmCIF."""
+    model: int
+    chain_length: int
+    """Residues of the full sequence (SEQRES), or of those modelled where the file states none."""
+    sequence_from_atoms: bool
+    """True when the file states no full sequence."""
+    aligned: int
+    """Residues of the query with a place in the chain."""
+    coverage: float
+    """`aligned` / `query_length`."""
+    identity: float
+    """Of the aligned residues that are known (not X) in both."""
+    mismatches: tuple[Mismatch, ...]
+    not_in_chain: tuple[int, ...]
+    """Positions without a place in the chain's sequence."""
+    not_modelled: tuple[int, ...]
+    """Positions in the chain's sequence of which the file has no atom."""
+    without_contact_atom: tuple[int, ...]
+    """Positions of which the file has atoms, but not those that `contact_rule` asks for."""
+    contact_rule: str
+
+    @property
+    def unresolved(self) -> tuple[int, ...]:
+        """All positions whose distances are NaN."""
+        return tuple(sorted(self.not_in_chain + self.not_modelled + self.without_contact_atom))
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as a tree of what JSON holds."""
+        return asdict(self) | {"unresolved": list(self.unresolved)}
 
 
 def label_distances(
@@ -64,9 +135,7 @@ def label_distances(
             f"{match.aligned} of the query's {len(query)} residues, needed are {min_identity:.0%} over "
             f"{MIN_COVERAGE:.0%}; name the chain of this protein{others} or give its structure"
         )
-    atoms = np.full((len(query), 3), np.nan)
-    mapped = match.index >= 0
-    atoms[mapped] = chain.contact_atom[match.index[mapped]]
+    atoms = _rows_of_query(chain.contact_atom, match.index)
     return Labels(
         distances=pairwise_distances(atoms),
         chain=chain,
@@ -74,6 +143,40 @@ def label_distances(
         identity=match.identity,
         mismatches=match.mismatches,
         num_unresolved=int(np.isnan(atoms).any(axis=-1).sum()),
+    )
+
+
+def mapping_report(query: str, labels: Labels) -> MappingReport:
+    """Say which residues of `query` agree with the chain that `labels` were made of with it, and which are missing.
+
+    Raises ValueError when `labels` are of a query of another length.
+    """
+    chain, index = labels.chain, labels.chain_index
+    if len(query) != len(index):
+        raise ValueError(f"the labels are of a query of {len(index)} residues, not {len(query)}")
+    match = compare(query, chain.sequence, index)
+    is_placed = index >= 0
+    has_atoms = is_placed & chain.is_modelled[index]
+    is_resolved = ~np.isnan(labels.distances.diagonal())
+    return MappingReport(
+        query_length=len(query),
+        chain=chain.author_name,
+        label_chain=chain.name,
+        model=chain.model,
+        chain_length=len(chain.sequence),
+        sequence_from_atoms=chain.from_atoms,
+        aligned=match.aligned,
+        coverage=match.aligned / len(query) if query else 0.0,
+        identity=match.identity,
+        mismatches=tuple(
+            Mismatch(k + 1, query[k], chain.sequence[at], chain.residue_names[at], chain.residue_numbers[at])
+            for k, at in enumerate(index)
+            if at >= 0 and is_mismatch(query[k], chain.sequence[at])
+        ),
+        not_in_chain=_positions(~is_placed),
+        not_modelled=_positions(is_placed & ~has_atoms),
+        without_contact_atom=_positions(has_atoms & ~is_resolved),
+        contact_rule=labels.contact_rule,
     )
 
 
@@ -85,6 +188,19 @@ def pairwise_distances(positions: npt.NDArray[np.floating]) -> npt.NDArray[np.fl
         squared += (precise[:, None, axis] - precise[None, :, axis]) ** 2
     distances: npt.NDArray[np.float32] = np.sqrt(squared).astype(np.float32)
     return distances
+
+
+def _rows_of_query(
+    of_chain: npt.NDArray[np.float32], index: npt.NDArray[np.int32]
+) -> npt.NDArray[np.float32]:
+    """Rows of the chain `[L_s, ...]` as rows of the query `[L, ...]`, NaN where it has no place."""
+    of_query = np.full((len(index), *of_chain.shape[1:]), np.nan, dtype=np.float32)
+    of_query[index >= 0] = of_chain[index[index >= 0]]
+    return of_query
+
+
+def _positions(chosen: npt.NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple((np.flatnonzero(chosen) + 1).tolist())
 
 
 def _match(query: str, chain: Chain) -> SequenceMatch:

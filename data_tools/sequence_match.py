@@ -77,6 +77,11 @@ def compare(query: str, sequence: str, index: npt.NDArray[np.int32]) -> Sequence
     return SequenceMatch(index, len(pairs), len(known), sum(one == other for one, other in known))
 
 
+def is_mismatch(one: str, other: str) -> bool:
+    """Whether two residues differ; X fits anything."""
+    return one != other and _UNKNOWN not in (one, other)
+
+
 @cache
 def _aligner() -> Any:
     make: Any = PairwiseAligner  # untyped

@@ -30,12 +30,61 @@ from data_tools.errors import StoreError
 from data_tools.store_manifest import MANIFEST, SHARD_NAME, Shard, read_manifest, write_manifest
 from data_tools.store_rows import ROW_SCHEMA, Example, from_row, to_row
 
-__all__ = ["Example", "Store", "StoreWriter", "open_store", "write_store"]
+__all__ = ["Example", "ShardWriter", "Store", "StoreWriter", "open_store", "write_store"]
 
 _MAX_SHARD_EXAMPLES: Final = 64
 _MAX_SHARD_BYTES: Final = 64 * 2**20  # before compression
 _ZSTD_LEVEL: Final = 3
 _MAX_OPEN_SHARDS: Final = 64  # well below the usual limit of 1,024 open files
+
+
+class ShardWriter:
+    """Writes shard `number` into `folder`, a row group per example; the file is there whole or not at all."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self._folder = folder
+        self._shard = Shard(f"shard-{number:05d}.parquet")
+        self._num_bytes = 0
+        self._open = ExitStack()
+        temporary = self._open.enter_context(atomic_path(folder / self._shard.file))
+        self._parquet = pq.ParquetWriter(
+            temporary,
+            ROW_SCHEMA,
+            compression="zstd",
+            compression_level=_ZSTD_LEVEL,
+            use_dictionary=False,
+            write_statistics=False,
+        )
+        self._open.callback(self._parquet.close)
+
+    @property
+    def is_full(self) -> bool:
+        """Has it as many examples, or bytes before compression, as a shard may have?"""
+        return len(self._shard.ids) >= _MAX_SHARD_EXAMPLES or self._num_bytes >= _MAX_SHARD_BYTES
+
+    def add(self, table: pa.Table) -> None:
+        """Append the one row of `table`, which has the columns of `ROW_SCHEMA`."""
+        self._parquet.write_table(table, row_group_size=1)
+        row = table.select(["id", "length", "depth", "neff"]).to_pylist()[0]
+        self._shard.ids.append(row["id"])
+        self._shard.lengths.append(row["length"])
+        self._shard.depths.append(row["depth"])
+        self._shard.neffs.append(row["neff"])
+        self._num_bytes += table.nbytes
+
+    def close(self) -> Shard:
+        """Finish the file and return what the manifest says of it."""
+        self._open.close()  # closes the Parquet file, then moves it to its name
+        self._shard.seal(self._folder)
+        return self._shard
+
+    def discard(self) -> None:
+        """Drop the unfinished file."""
+        self._open.__exit__(_DiscardedError, _DiscardedError(), None)
+
+
+class _DiscardedError(Exception):
+    """Given to the context of an unfinished file, so that it is removed."""
 
 
 class StoreWriter:
@@ -53,9 +102,7 @@ class StoreWriter:
         self._overwrite = overwrite
         self._ids: set[str] = set()
         self._shards: list[Shard] = []
-        self._pending_bytes = 0
-        self._parquet: pq.ParquetWriter | None = None
-        self._open_shard = ExitStack()
+        self._writer: ShardWriter | None = None
 
     def __enter__(self) -> StoreWriter:
         try:
@@ -69,34 +116,26 @@ class StoreWriter:
         """Append one example; raises StoreError when its id was added before or it cannot be stored."""
         if example.id in self._ids:
             raise StoreError(f"{self._path}: two examples have the id {example.id!r}")
-        row = to_row(example)
-        table = pa.Table.from_pylist([row], schema=ROW_SCHEMA)
-        if self._parquet is None:
-            self._parquet = self._begin_shard()
-        self._parquet.write_table(table, row_group_size=1)
+        table = pa.Table.from_pylist([to_row(example)], schema=ROW_SCHEMA)
+        if self._writer is None:
+            self._writer = ShardWriter(self._path, len(self._shards))
+        self._writer.add(table)
         self._ids.add(example.id)
-        shard = self._shards[-1]
-        shard.ids.append(example.id)
-        shard.lengths.append(row["length"])
-        shard.depths.append(row["depth"])
-        shard.neffs.append(row["neff"])
-        self._pending_bytes += table.nbytes
-        if len(shard.ids) >= _MAX_SHARD_EXAMPLES or self._pending_bytes >= _MAX_SHARD_BYTES:
+        if self._writer.is_full:
             self._end_shard()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            self._open_shard.__exit__(kind, error, trace)
-            self._discard()
-            return
         try:
-            self._end_shard()
-            write_manifest(self._shards, self._path)
+            if error is None:
+                self._end_shard()
+                write_manifest(self._shards, self._path)
+                return
         except BaseException:
             self._discard()
             raise
+        self._discard()
 
     def _make_room(self) -> None:
         if not self._overwrite and any(self._path.iterdir()):
@@ -108,30 +147,14 @@ class StoreWriter:
             if SHARD_NAME.fullmatch(old.name):
                 old.unlink()
 
-    def _begin_shard(self) -> pq.ParquetWriter:
-        shard = Shard(f"shard-{len(self._shards):05d}.parquet")
-        temporary = self._open_shard.enter_context(atomic_path(self._path / shard.file))
-        parquet = pq.ParquetWriter(
-            temporary,
-            ROW_SCHEMA,
-            compression="zstd",
-            compression_level=_ZSTD_LEVEL,
-            use_dictionary=False,
-            write_statistics=False,
-        )
-        self._open_shard.callback(parquet.close)
-        self._shards.append(shard)
-        return parquet
-
     def _end_shard(self) -> None:
-        if self._parquet is None:
-            return
-        self._open_shard.close()  # closes the Parquet file, then moves it to its name
-        self._parquet = None
-        self._pending_bytes = 0
-        self._shards[-1].seal(self._path)
+        if self._writer is not None:
+            self._shards.append(self._writer.close())
+            self._writer = None
 
     def _discard(self) -> None:
+        if self._writer is not None:
+            self._writer.discard()
         for shard in self._shards:
             (self._path / shard.file).unlink(missing_ok=True)
 
@@ -196,6 +219,11 @@ class Store:
             return self._index[example_id]
         except KeyError:
             raise StoreError(f"{self._path} has no example {example_id!r}") from None
+
+    @property
+    def shard_sizes(self) -> tuple[int, ...]:
+        """Number of examples in each shard, in order."""
+        return tuple(len(shard.ids) for shard in self._shards)
 
     @property
     def content_sha256(self) -> str:

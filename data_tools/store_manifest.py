@@ -58,14 +58,19 @@ class Shard:
 
 def write_manifest(shards: Sequence[Shard], folder: Path) -> None:
     """Write `manifest.json` into `folder`, atomically."""
+    with atomic_path(folder / MANIFEST) as temporary:
+        write_manifest_to(shards, temporary)
+
+
+def write_manifest_to(shards: Sequence[Shard], file: Path) -> None:
+    """Write the manifest of `shards` to `file`."""
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "coevolution_maps": list(COEVOLUTION_MAPS),
         "num_examples": sum(len(shard.ids) for shard in shards),
         "shards": [asdict(shard) for shard in shards],
     }
-    with atomic_path(folder / MANIFEST) as temporary:
-        temporary.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> list[Shard]:

@@ -148,10 +148,11 @@ def _pack_maps(name: str, maps: npt.NDArray[np.float32]) -> bytes:
         raise StoreError(f"{name}: the co-evolution maps hold values that are not finite")
     if maps.size and np.abs(maps).max() > np.finfo(np.float16).max:
         raise StoreError(f"{name}: co-evolution values beyond ±65504 cannot be stored as float16")
-    if not np.allclose(maps, maps.transpose(1, 0, 2), rtol=_SYMMETRY_TOLERANCE, atol=_SYMMETRY_TOLERANCE):
-        raise StoreError(f"{name}: the co-evolution maps are not symmetric")
     rows, columns = np.triu_indices(maps.shape[0], k=1)
-    return _to_bytes(maps[rows, columns].T, "<f2")
+    upper = maps[rows, columns]
+    if not np.allclose(upper, maps[columns, rows], rtol=_SYMMETRY_TOLERANCE, atol=_SYMMETRY_TOLERANCE):
+        raise StoreError(f"{name}: the co-evolution maps are not symmetric")
+    return _to_bytes(upper.T, "<f2")
 
 
 def _unpack_maps(packed: npt.NDArray[np.float16], length: int) -> npt.NDArray[np.float32]:

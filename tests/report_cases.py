@@ -71,6 +71,7 @@ def make_labels(distances, sequence=SEQUENCE, lost=(), **chain_fields):
         "residue_names": ("ALA",) * length,
         "contact_atom": atoms,
         "ca": atoms,
+        "backbone": np.repeat(atoms[:, None], 4, axis=1),
         "from_atoms": False,
     }
     chain = Chain(**(fields | chain_fields))

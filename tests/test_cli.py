@@ -29,7 +29,7 @@ BAD_ALIGNMENTS: dict[str, tuple[bytes, str]] = {
     "a query of gaps": (b">q\n---\n>a\nMKV\n", "gaps"),
     "a truncated gzip": (gzip.compress(GOOD.encode(), mtime=0)[:-12], "truncated"),
     "a damaged gzip": (b"\x1f\x8b\x08\x00" + b"\x55" * 40, "gzip"),
-    "another compression": (b"BZh91AY&SY" + b"\x00" * 20, "bunzip2"),
+    "a damaged bzip2": (b"BZh91AY&SY" + b"\x00" * 20, "bzip2"),
 }
 GOOD_ALIGNMENTS: dict[str, bytes] = {
     "wrapped lines": b">q\nMKV\nLAA\n>a\nMK\nVLAA\n",
@@ -95,7 +95,7 @@ def test_debug_shows_where_an_error_was_raised(terminal: Terminal) -> None:
 def test_env_names_the_versions(terminal: Terminal) -> None:
     assert main(["env"]) == 0
     printed = terminal.read()[0]
-    assert f"msaformer  {__version__}" in printed
+    assert f"msaformer   {__version__}" in printed
     assert "devices" in printed
 
 

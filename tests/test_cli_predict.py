@@ -1,4 +1,4 @@
-"""`msaformer featurize` and `msaformer predict`: what they write, keep, refuse and list as failed."""
+"""`msaformer predict`: what it writes, keeps, refuses and lists as failed."""
 
 from __future__ import annotations
 
@@ -11,61 +11,6 @@ from cli_cases import GOOD, QUERY, Terminal, files_in
 from msaformer import example
 from msaformer.cli import main
 from msaformer.prediction import load_prediction
-
-
-def test_featurize_labels_what_has_a_structure(good: Path, tmp_path: Path, terminal: Terminal) -> None:
-    from data_tools.store import open_store
-
-    store = tmp_path / "store"
-    arguments = ["featurize", str(example.ALIGNMENT), str(good), "--structures", str(example.FOLDER)]
-    assert main([*arguments, "-o", str(store)]) == 0
-    assert "2 examples, 1 of them with distances" in terminal.read()[0]
-    opened = open_store(store, verify=True)
-    assert opened.ids == ("dhfr", "good")
-    assert opened[0].distances is not None
-    assert opened[1].distances is None
-
-
-def test_featurize_goes_on_after_a_bad_input(good: Path, tmp_path: Path, terminal: Terminal) -> None:
-    bad, store = tmp_path / "bad.a3m", tmp_path / "store"
-    bad.write_text("")
-    assert main(["featurize", str(bad), str(good), "-o", str(store)]) == 3
-    assert terminal.read()[1].count("error: ") == 1
-    failures = (tmp_path / "store.failures.tsv").read_text().splitlines()
-    assert failures[0] == "input\terror"
-    assert failures[1].startswith(f"{bad}\t")
-    assert main(["featurize", str(good), "-o", str(store), "--overwrite"]) == 0
-    assert not (tmp_path / "store.failures.tsv").exists()
-
-
-def test_featurize_leaves_no_store_when_all_inputs_fail(tmp_path: Path, terminal: Terminal) -> None:
-    bad, store = tmp_path / "bad.a3m", tmp_path / "store"
-    bad.write_text("")
-    assert main(["featurize", str(bad), "-o", str(store)]) == 1
-    terminal.shows_one_error(str(bad))
-    assert not store.exists()
-
-
-def test_featurize_does_not_touch_a_folder_of_other_things(
-    good: Path, tmp_path: Path, terminal: Terminal
-) -> None:
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    (mine / "thesis.txt").write_text("x")
-    assert main(["featurize", str(good), "-o", str(mine)]) == 1
-    terminal.shows_one_error(str(mine), "not empty")
-    assert files_in(mine) == {"thesis.txt"}
-
-
-def test_featurize_reports_a_structure_of_another_protein(
-    good: Path, tmp_path: Path, terminal: Terminal
-) -> None:
-    structures = tmp_path / "structures"
-    structures.mkdir()
-    (structures / "good.pdb.gz").write_bytes(example.STRUCTURE.read_bytes())
-    arguments = ["featurize", str(good), "--structures", str(structures), "-o", str(tmp_path / "store")]
-    assert main(arguments) == 1
-    terminal.shows_one_error("good.pdb.gz", "identical")
 
 
 def test_predict_writes_three_files_a_target(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from Bio.SeqIO.FastaIO import SimpleFastaParser
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -14,43 +15,34 @@ from data_tools.alphabet import GAP, SUBSTITUTED, SYMBOLS, encode
 from data_tools.errors import AlignmentError
 from data_tools.formats import parse_alignment, read_alignment, write_alignment
 
-RESIDUES = "ACDEFGHIKLMNPQRSTVWYX" + "".join(SUBSTITUTED)
-COLUMNS = RESIDUES + "-"
-Rows = tuple[list[list[int]], list[list[int]]]
+COLUMNS = "ACDEFGHIKLMNPQRSTVWYX" + "".join(SUBSTITUTED) + "-" * 10
+Rows = tuple[list[list[int]], list[list[int]], str, list[int]]
 
 
 def read_slowly(rows: list[str]) -> Rows:
-    """Tokens and deletions of A3M rows, one character at a time."""
-    tokens, deletions = [], []
+    """Tokens, deletions, inserted letters and trailing ones of A3M rows, one character at a time."""
+    return cut_slowly(rows, [letter != "-" for letter in rows[0] if not letter.islower()])
+
+
+def cut_slowly(rows: list[str], is_kept: list[bool]) -> Rows:
+    """Likewise where only some columns, upper-case letters and gaps, are kept."""
+    tokens, deletions, letters, trailing = [], [], "", []
     for row in rows:
-        row_tokens, row_deletions, waiting = [], [], 0
+        row_tokens, row_deletions, waiting, column = [], [], 0, 0
         for letter in row:
-            if letter.islower():
+            kept = not letter.islower() and is_kept[column]
+            column += not letter.islower()
+            if kept:
+                row_tokens.append(SYMBOLS.index(SUBSTITUTED.get(letter, letter)))
+                row_deletions.append(waiting)
+                waiting = 0
+            elif letter != "-":
                 waiting += 1
-            else:
-                row_tokens.append(SYMBOLS.index(SUBSTITUTED.get(letter, letter)))
-                row_deletions.append(waiting)
-                waiting = 0
+                letters += letter.lower()
         tokens.append(row_tokens)
         deletions.append(row_deletions)
-    return tokens, deletions
-
-
-def drop_query_gaps_slowly(rows: list[str]) -> Rows:
-    """Tokens and deletions of aligned FASTA rows, one character at a time."""
-    tokens, deletions = [], []
-    for row in rows:
-        row_tokens, row_deletions, waiting = [], [], 0
-        for letter, of_query in zip(row.upper(), rows[0], strict=True):
-            if of_query == "-":
-                waiting += letter != "-"
-            else:
-                row_tokens.append(SYMBOLS.index(SUBSTITUTED.get(letter, letter)))
-                row_deletions.append(waiting)
-                waiting = 0
-        tokens.append(row_tokens)
-        deletions.append(row_deletions)
-    return tokens, deletions
+        trailing.append(waiting)
+    return tokens, deletions, letters, trailing
 
 
 def fasta(rows: list[str], line_end: str = "\n") -> bytes:
@@ -58,7 +50,10 @@ def fasta(rows: list[str], line_end: str = "\n") -> bytes:
 
 
 def as_lists(alignment: Alignment) -> Rows:
-    return alignment.tokens.tolist(), alignment.deletion_matrix.tolist()
+    insertions = alignment.insertions
+    assert insertions is not None
+    arrays = alignment.tokens.tolist(), alignment.deletion_matrix.tolist()
+    return *arrays, insertions.letters.tobytes().decode(), insertions.trailing.tolist()
 
 
 def parse(text: str | bytes) -> Alignment:
@@ -71,7 +66,8 @@ def a3m_rows(draw: st.DrawFn) -> list[str]:
     insertion = st.text("acxyz", max_size=3)
     rows = []
     for row in range(draw(st.integers(1, 6))):
-        letters = draw(st.text(COLUMNS if row else RESIDUES, min_size=length, max_size=length))
+        columns = st.text(COLUMNS, min_size=length, max_size=length)
+        letters = draw(columns if row else columns.filter(lambda query: set(query) != {"-"}))
         insertions = draw(st.lists(insertion, min_size=length + 1, max_size=length + 1))
         rows.append("".join(i + c for i, c in zip(insertions, letters + " ", strict=True)).rstrip())
     return rows
@@ -81,7 +77,7 @@ def a3m_rows(draw: st.DrawFn) -> list[str]:
 def aligned_rows(draw: st.DrawFn) -> list[str]:
     width = draw(st.integers(1, 15))
     query = draw(st.text("ACX-", min_size=width, max_size=width).filter(lambda row: set(row) != {"-"}))
-    row = st.text("ACWX-", min_size=width, max_size=width)
+    row = st.text("ACWXBZUJO-", min_size=width, max_size=width)
     return [query, *draw(st.lists(row, max_size=5))]
 
 
@@ -89,6 +85,7 @@ def aligned_rows(draw: st.DrawFn) -> list[str]:
 @given(a3m_rows())
 @example(["A"])
 @example(["ACD", "aaACDaa", "---"])
+@example(["A-C-", "aBbBcCdDe", "----"])
 def test_a3m_reads_as_the_per_character_loop_does(rows: list[str]) -> None:
     assert as_lists(parse(fasta(rows))) == read_slowly(rows)
 
@@ -97,7 +94,7 @@ def test_a3m_reads_as_the_per_character_loop_does(rows: list[str]) -> None:
 @given(aligned_rows())
 @example(["--A-C--", "WWAWCWW", "-------"])
 def test_columns_where_the_query_has_a_gap_become_deletions(rows: list[str]) -> None:
-    assert as_lists(parse(fasta(rows))) == drop_query_gaps_slowly(rows)
+    assert as_lists(parse(fasta(rows))) == read_slowly(rows)
 
 
 def test_blocks_of_rows_join_without_a_seam() -> None:
@@ -107,8 +104,8 @@ def test_blocks_of_rows_join_without_a_seam() -> None:
         pieces = rng.choice(list("ACDE-"), 4), rng.integers(0, 3, 5)
         rows.append("".join("w" * n + c for n, c in zip(pieces[1], [*pieces[0], ""], strict=True)))
     assert as_lists(parse(fasta(rows))) == read_slowly(rows)
-    gapped = [row[:1] + "-" * (n == 0) + "W" * (n > 0) + row[1:] for n, row in enumerate(["AC"] * 2500)]
-    assert as_lists(parse(fasta(gapped))) == drop_query_gaps_slowly(gapped)
+    gapped = ["A-C", *(f"A{'W-'[n % 2]}{'defgh'[n % 5]}C" for n in range(2500))]
+    assert as_lists(parse(fasta(gapped))) == read_slowly(gapped)
 
 
 def test_insertions_count_at_the_next_column_and_those_after_the_last_are_dropped() -> None:
@@ -152,7 +149,7 @@ PLAIN = ">q one\nMKV\n>h\nM-aV\n"
         PLAIN + "\x00",
         PLAIN + "\x00\n\x00",
         "#A3M#\n" + PLAIN,
-        "#3,4\t1,1\n\n# again\n" + PLAIN,
+        "#2,1\t1,1\n\n# again\n" + PLAIN,
         "\n  \n" + PLAIN,
         "  " + PLAIN.replace("\n>", "\n \t>"),
         PLAIN.replace("\n>", "\n\n\n>"),
@@ -218,3 +215,12 @@ def test_gzip_is_known_by_its_bytes_not_its_name(tmp_path: Path) -> None:
     members = gzip.compress(b">q\nMK\n") + gzip.compress(b">h\nM-\n")
     path.write_bytes(members)
     assert read_alignment(path).names == ("q", "h")
+
+
+def test_the_shipped_example_reads_as_another_parser_and_the_loop_do() -> None:
+    path = Path(__file__).parents[1] / "msaformer/example/dhfr.a3m"
+    with path.open() as file:
+        records = list(SimpleFastaParser(file))
+    alignment = read_alignment(path)
+    assert alignment.names == tuple(name for name, _ in records)
+    assert as_lists(alignment) == read_slowly([row for _, row in records])

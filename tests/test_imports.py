@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 # Levels from the bottom up; a module may import its own level's package and those before it.
 LEVELS: dict[str, list[set[str]]] = {
     "data_tools": [
-        {"errors", "alphabet", "atomic", "compression", "read_report", "annotations"},
-        {"alignment", "structure", "structure_file", "sequence_match"},
+        {"errors", "alphabet", "atomic", "compression", "read_report", "annotations", "binary_cif"},
+        {"alignment", "structure", "structure_file", "backbone", "sequence_match"},
         {
             "formats",
             "filtering",
@@ -60,7 +60,16 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 }
 """Package → the modules (and what lies in them) that may import it."""
 # What reads and writes files of alignments, structures and examples: the model, its losses and engine know none of it.
-FILE_FORMATS = ("formats", "structure", "structure_file", "sequence_match", "labels", "search", "pipeline")
+FILE_FORMATS = (
+    "formats",
+    "structure",
+    "structure_file",
+    "binary_cif",
+    "sequence_match",
+    "labels",
+    "search",
+    "pipeline",
+)
 KNOWS_FILE_FORMATS = ("msaformer.data", "msaformer.predict", "msaformer.report", "msaformer.cli")
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_structures import mmcif, residue, save
+from tiny_structures import Atom, mmcif, residue, save
 
 from data_tools.errors import ChainMismatchError
-from data_tools.labels import label_distances, pairwise_distances
+from data_tools.labels import Labels, label_distances, mapping_report, pairwise_distances
 from data_tools.sequence_match import match_sequences
 from data_tools.structure import Chain, read_chains, select_chain
 
@@ -29,7 +30,8 @@ def chain_of(sequence: str, *, unresolved: tuple[int, ...] = (), seed: int = 0) 
     contact_atom[list(unresolved)] = np.nan
     numbers = tuple("" if place in unresolved else str(place + 101) for place in range(len(sequence)))
     names = tuple("ALA" for _ in sequence)
-    return Chain("A", "A", sequence, numbers, names, contact_atom, contact_atom, from_atoms=False)
+    backbone = np.repeat(contact_atom[:, None], 4, axis=1)
+    return Chain("A", "A", sequence, numbers, names, contact_atom, contact_atom, backbone, from_atoms=False)
 
 
 def distances_by_loop(query: str, chain: Chain, index: list[int]) -> np.ndarray:
@@ -165,3 +167,94 @@ def test_an_unresolved_loop_of_a_real_structure_is_nan() -> None:
     unresolved = np.array([number == "" for number in labels.residue_numbers])
     assert labels.num_unresolved == unresolved.sum() == 9
     np.testing.assert_array_equal(np.isnan(labels.distances), unresolved[:, None] | unresolved[None, :])
+
+
+def labels_of(folder: Path, query: str, atoms: list[Atom], seqres: list[str], **choices: str) -> Labels:
+    (chain,) = read_chains(save(folder, mmcif(atoms, {"A": seqres})), **choices)
+    return label_distances(query, chain, source="file", min_identity=0.8)
+
+
+SEQRES = ["MET", "LYS", "GLY", "SER", "VAL", "TRP", "ALA", "HIS"]
+
+
+def whole(*, without: tuple[tuple[int, str], ...] = (), lost: tuple[int, ...] = ()) -> list[Atom]:
+    """All backbone atoms of SEQRES, numbered from 51, but those named and those of the residues `lost`."""
+    return [
+        atom
+        for place, name in enumerate(SEQRES, 1)
+        for atom in residue(place, name, number=50 + place, atoms="N CA C CB")
+        if place not in lost and (place, atom.name) not in without
+    ]
+
+
+def mutant(atoms: list[Atom]) -> list[Atom]:
+    return [replace(atom, residue="MSE") if atom.label == 4 else atom for atom in atoms]
+
+
+def test_backbone_and_ca_distances_are_in_the_numbering_of_the_query(tmp_path: Path) -> None:
+    labels = labels_of(tmp_path, "PKGSVWAHEE", whole(lost=(4,)), SEQRES)
+    assert labels.chain_index.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, -1, -1]
+    assert labels.backbone.shape == (10, 4, 3)
+    assert labels.backbone.dtype == labels.ca_distances.dtype == np.float32
+    np.testing.assert_array_equal(labels.backbone[[0, 1, 2, 4]], labels.chain.backbone[[0, 1, 2, 4]])
+    assert np.isnan(labels.backbone[[3, 8, 9]]).all()
+    expected = 3.8 * np.abs(np.arange(10)[:, None] - np.arange(10)[None, :])
+    for k in (3, 8, 9):
+        expected[k] = expected[:, k] = np.nan
+    np.testing.assert_allclose(labels.ca_distances, expected, atol=1e-5)
+
+
+def test_the_rule_for_the_contact_atom_is_stated(tmp_path: Path) -> None:
+    by_ca = labels_of(tmp_path, "MKGSVWAH", whole(), SEQRES)
+    by_cb = labels_of(tmp_path, "MKGSVWAH", whole(), SEQRES, gly="virtual-cb")
+    assert "for Gly Cα" in by_ca.contact_rule
+    assert "ideal Cβ" in by_cb.contact_rule
+    expected = np.linalg.norm(by_cb.chain.backbone[2, 3] - by_cb.chain.backbone[5, 3])
+    assert by_cb.distances[2, 5] == pytest.approx(expected)
+    assert by_ca.distances[2, 5] != by_cb.distances[2, 5]
+    np.testing.assert_array_equal(by_ca.ca_distances, by_cb.ca_distances)
+
+
+def test_the_report_lists_mismatches_and_what_is_unresolved_and_why(tmp_path: Path) -> None:
+    atoms = whole(lost=(5, 8), without=((2, "CB"), (7, "CB")))
+    labels = labels_of(
+        tmp_path, "MKGSVWXHEE", mutant(atoms), ["MET", "LYS", "GLY", "MSE", "VAL", "TRP", "ALA", "HIS"]
+    )
+    query = "MKGSVWXHEE"
+    report = mapping_report(query, labels)
+    assert (report.query_length, report.chain_length, report.aligned) == (10, 8, 8)
+    assert report.coverage == 0.8
+    assert report.identity == labels.identity == pytest.approx(6 / 7)  # X is not compared
+    (mismatch,) = report.mismatches
+    assert (mismatch.position, mismatch.query_residue, mismatch.chain_residue) == (4, "S", "M")
+    assert (mismatch.monomer, mismatch.author_number) == ("MSE", "54")
+    assert report.not_in_chain == (9, 10)
+    assert report.not_modelled == (5, 8)
+    assert report.without_contact_atom == (2, 7)
+    assert report.unresolved == (2, 5, 7, 8, 9, 10)
+    assert len(report.unresolved) == labels.num_unresolved
+    assert (report.chain, report.label_chain, report.model) == ("A", "A", 1)
+    assert not report.sequence_from_atoms
+    assert report.contact_rule == labels.contact_rule
+    with pytest.raises(ValueError, match="a query of 10 residues, not 9"):
+        mapping_report(query[:-1], labels)
+
+
+def test_a_report_survives_json(tmp_path: Path) -> None:
+    labels = labels_of(tmp_path, "MKGSVWAHE", whole(lost=(5,)), SEQRES)
+    report = mapping_report("MKGSVWAHE", labels)
+    tree = json.loads(json.dumps(report.as_json()))
+    assert tree["unresolved"] == [5, 9]
+    assert tree["not_in_chain"] == [9]
+    assert tree["coverage"] == 8 / 9
+    assert tree["mismatches"] == []
+
+
+def test_a_mismatch_is_in_the_report_as_many_times_as_it_is_counted() -> None:
+    chains = read_chains(DATA / "3QL0.pdb.gz")
+    labels = label_distances(DHFR, select_chain(chains, DHFR, None, source="3QL0"), source="3QL0")
+    report = mapping_report(DHFR, labels)
+    assert len(report.mismatches) == labels.mismatches == 2
+    shown = [f"{one.query_residue}{one.author_number}{one.chain_residue}" for one in report.mismatches]
+    assert shown == ["N23P", "S148A"]
+    assert report.unresolved == ()

@@ -13,6 +13,7 @@ from data_tools import store as store_module
 from data_tools.errors import StoreError
 from data_tools.features import COEVOLUTION_MAPS, MSAFeatures
 from data_tools.store import Example, StoreWriter, open_store, write_store
+from data_tools.store_rows import ROW_SCHEMA, to_row
 
 
 def random_example(
@@ -312,3 +313,28 @@ def test_coevolution_that_float16_or_symmetry_would_change_is_refused(
     example.features.coevolution[0, 1, 0] = value
     with pytest.raises(StoreError, match=message):
         write_store([example], tmp_path / "store")
+
+
+def test_pandas_and_duckdb_read_the_metadata_of_all_shards(stored: Path, examples: list[Example]) -> None:
+    import duckdb
+    import pandas as pd
+
+    columns = ["id", "length", "depth", "neff"]
+    shards = sorted(stored.glob("*.parquet"))
+    frame = pd.read_parquet(shards, columns=columns)
+    expected = [(one.id, one.features.length, one.features.depth, one.features.neff) for one in examples]
+    assert list(frame.itertuples(index=False, name=None)) == expected
+    with duckdb.connect() as connection:
+        query = f"select {', '.join(columns)} from '{stored}/*.parquet' where depth > 3 order by depth"
+        assert connection.sql(query).fetchall() == sorted(
+            (row for row in expected if row[2] > 3), key=lambda row: row[2]
+        )
+
+
+def test_a_discarded_shard_leaves_no_file(examples: list[Example], tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    writer = store_module.ShardWriter(tmp_path, 3)
+    writer.add(pa.Table.from_pylist([to_row(examples[0])], schema=ROW_SCHEMA))
+    writer.discard()
+    assert list(tmp_path.iterdir()) == []

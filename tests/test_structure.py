@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import gemmi
 import numpy as np
 import pytest
-from tiny_structures import Atom, gzipped, mmcif, pdb, residue, save
+from tiny_structures import Atom, binary_cif, gzipped, mmcif, pdb, residue, save
 
 from data_tools import structure_file
+from data_tools.backbone import virtual_cb
 from data_tools.errors import ChainNotFoundError, StructureError
 from data_tools.structure import Chain, read_chains, select_chain
 
@@ -229,6 +231,265 @@ def test_numbering_that_contradicts_seqres_is_refused(tmp_path: Path) -> None:
     twice = [*COMPLETE, *residue(6, "TRP", number=99)]
     with pytest.raises(StructureError, match="residues 6 and 99 have the same label_seq_id 6"):
         read_chains(save(tmp_path, mmcif(twice, {"A": SEQRES})))
+
+
+WHOLE = "N CA C CB"
+BACKBONES = [atom for place, name in enumerate(SEQRES, 1) for atom in residue(place, name, atoms=WHOLE)]
+
+
+def lines_of(atoms: list[Atom]) -> list[str]:
+    """ATOM records alone."""
+    return [line for line in pdb(atoms).splitlines() if line.startswith("ATOM")]
+
+
+@pytest.mark.parametrize("write", [mmcif, pdb])
+def test_backbone_atoms_are_those_of_the_file(tmp_path: Path, write: type) -> None:
+    atoms = [atom for atom in BACKBONES if (atom.label, atom.name) != (2, "N") and atom.label != 4]
+    chain = read_one(tmp_path, write(atoms, {"A": SEQRES}))
+    assert chain.backbone.dtype == np.float32
+    x = 3.8 * np.arange(1, 7)[:, None, None]
+    offsets = np.array([[-0.5, 1, 0], [0, 0, 0], [0, 1, 1], [0.5, 0, 0]])
+    expected = offsets + np.concatenate([x, 0 * x, 0 * x], axis=-1)
+    expected[1, 0] = expected[3] = np.nan
+    expected[2, 3] = virtual_cb(expected)[2]  # Gly
+    np.testing.assert_allclose(chain.backbone, expected, atol=1e-5)
+    np.testing.assert_array_equal(chain.ca, chain.backbone[:, 1])
+
+
+def test_gly_has_its_ca_or_an_ideal_cb_as_the_caller_chooses(tmp_path: Path) -> None:
+    path = save(tmp_path, mmcif(BACKBONES, {"A": SEQRES}))
+    (by_ca,) = read_chains(path)
+    (by_cb,) = read_chains(path, gly="virtual-cb")
+    assert (by_ca.gly, by_cb.gly) == ("ca", "virtual-cb")
+    assert contact_x(by_ca)[2] == 11.4
+    np.testing.assert_array_equal(by_cb.contact_atom[2], virtual_cb(by_cb.backbone)[2])
+    others = [0, 1, 3, 4, 5]
+    np.testing.assert_array_equal(by_ca.contact_atom[others], by_cb.contact_atom[others])
+    np.testing.assert_array_equal(by_ca.backbone, by_cb.backbone)
+
+
+def test_a_missing_cb_is_ideal_only_where_the_caller_asks_for_it(tmp_path: Path) -> None:
+    without = [atom for atom in BACKBONES if (atom.label, atom.name) not in {(2, "CB"), (4, "CB"), (4, "C")}]
+    path = save(tmp_path, mmcif(without, {"A": SEQRES}))
+    (by_ca,) = read_chains(path)
+    (by_cb,) = read_chains(path, gly="virtual-cb")
+    assert np.isnan(by_ca.contact_atom[[1, 3]]).all()
+    assert np.isnan(by_ca.backbone[[1, 3], 3]).all()
+    np.testing.assert_array_equal(by_cb.contact_atom[1], virtual_cb(by_cb.backbone)[1])
+    np.testing.assert_array_equal(by_cb.backbone[1, 3], by_cb.contact_atom[1])
+    assert np.isnan(by_cb.contact_atom[3]).all()  # has no C either
+
+
+def test_the_ideal_cb_of_a_d_amino_acid_is_on_the_other_side(tmp_path: Path) -> None:
+    names = ["ALA", "DAL", "SER"]
+    atoms = [atom for place, name in enumerate(names, 1) for atom in residue(place, name, atoms="N CA C")]
+    (chain,) = read_chains(save(tmp_path, mmcif(atoms, {"A": names})), gly="virtual-cb")
+    assert chain.sequence == "AAS"
+    expected = virtual_cb(chain.backbone, np.array([False, True, False]))
+    np.testing.assert_array_equal(chain.contact_atom, expected)
+    from_ca = chain.contact_atom - chain.ca
+    np.testing.assert_allclose(from_ca[0], from_ca[2], atol=1e-5)
+    assert np.linalg.norm(from_ca[0] - from_ca[1]) > 0.5
+
+
+@pytest.mark.parametrize("write", [mmcif, pdb])
+def test_a_model_is_chosen_by_its_number_in_the_file(tmp_path: Path, write: type) -> None:
+    models = [
+        Atom(place, "ALA", atom, x=100.0 * model + place, model=model)
+        for model in (2, 5, 9)
+        for place in (1, 2)
+        for atom in ("CA", "CB")
+    ]
+    path = save(tmp_path, write(models, {"A": ["ALA", "ALA"]}))
+    for asked, number in ((None, 2), (2, 2), (9, 9)):
+        (chain,) = read_chains(path, model=asked)
+        assert chain.model == number
+        assert contact_x(chain) == [100 * number + 1, 100 * number + 2]
+    with pytest.raises(StructureError, match=r"there is no model 1; the file has 2, 5, 9 \(of 3\)"):
+        read_chains(path, model=1)
+
+
+@pytest.mark.parametrize(("count", "listed"), [(20, r"19, 20 \(of 20\)"), (21, r"19, 20, … \(of 21\)")])
+def test_a_long_list_of_models_is_cut(tmp_path: Path, count: int, listed: str) -> None:
+    models = [Atom(1, "ALA", "CA", x=1.0, model=model) for model in range(1, count + 1)]
+    with pytest.raises(StructureError, match=f"no model 31; the file has 1, 2, .*, {listed}"):
+        read_chains(save(tmp_path, mmcif(models, {"A": ["ALA"]})), model=31)
+
+
+def test_the_contact_atom_is_that_of_the_residue_modelled_whatever_seqres_says(tmp_path: Path) -> None:
+    mutant = [*COMPLETE[:4], *residue(3, "ALA"), *COMPLETE[5:]]
+    chain = read_one(tmp_path, mmcif(mutant, {"A": SEQRES}))
+    assert chain.sequence[2] == "G"
+    assert contact_x(chain)[2] == 11.9
+
+
+def test_an_atom_of_no_occupancy_counts_as_modelled(tmp_path: Path) -> None:
+    atoms = [*COMPLETE[:5], *residue(4, "SER", occupancy=0.0), *COMPLETE[7:]]
+    chain = read_one(tmp_path, pdb(atoms, {"A": SEQRES}))
+    assert contact_x(chain) == [4.3, 8.1, 11.4, 15.7, 19.5, 23.3]
+
+
+def test_a_residue_without_any_backbone_keeps_its_number_and_is_nan(tmp_path: Path) -> None:
+    atoms = [*COMPLETE[:5], *residue(4, "SER", atoms="OG"), *COMPLETE[7:]]
+    chain = read_one(tmp_path, pdb(atoms, {"A": SEQRES}))
+    assert chain.residue_numbers[3] == "4"
+    assert np.isnan(chain.backbone[3]).all()
+    assert chain.num_resolved == 5
+
+
+def test_hetatm_modified_residues_of_a_pdb_file_stay_in_their_chain(tmp_path: Path) -> None:
+    lines = [
+        line.replace("SER", "MSE").replace("ATOM  ", "HETATM") if "SER" in line else line
+        for line in lines_of(COMPLETE)
+    ]
+    water = "HETATM  900  O   HOH A 301      99.000   0.000   0.000  1.00 10.00           O"
+    chain = read_one(tmp_path, "\n".join([*lines, "TER", water, "END"]))
+    assert chain.sequence == "MKGMVW"
+    assert contact_x(chain) == [4.3, 8.1, 11.4, 15.7, 19.5, 23.3]
+
+
+def test_residue_names_of_force_fields_have_their_letter(tmp_path: Path) -> None:
+    names = ["HSD", "HIE", "CYX", "ASH", "GLH", "LYN", "ALA", "ALA"]
+    atoms = [atom for place, name in enumerate(names, 1) for atom in residue(place, name, atoms=WHOLE)]
+    assert read_one(tmp_path, pdb(atoms)).sequence == "HHCDEKAA"
+
+
+def test_numbers_beyond_9999_are_read_in_hybrid_36(tmp_path: Path) -> None:
+    lines = [f"{line[:22]}A00{int(line[22:26]) - 1}{line[26:]}" for line in lines_of(COMPLETE)]
+    chain = read_one(tmp_path, "\n".join(lines))
+    assert chain.residue_numbers == tuple(str(number) for number in range(10_000, 10_006))
+
+
+def test_chains_without_a_letter_are_called_underscore(tmp_path: Path) -> None:
+    lines = pdb([atom for atom in COMPLETE if atom.label != 3], {"A": SEQRES}).splitlines()
+    blank = [f"{line[:21]} {line[22:]}" if line.startswith("ATOM") else line for line in lines]
+    blank = [f"{line[:11]} {line[12:]}" if line.startswith("SEQRES") else line for line in blank]
+    chain = read_one(tmp_path, "\n".join(blank))
+    assert (chain.name, chain.author_name, chain.sequence) == ("_", "_", "MKGSVW")
+    assert not chain.from_atoms
+    assert contact_x(chain)[3] == 15.7
+    one_segment = [f"{line[:72]:<72}1ABC" if line.startswith("ATOM") else line for line in blank]
+    assert read_one(tmp_path, "\n".join(one_segment)).author_name == "_"
+
+
+def test_the_serial_numbers_at_the_end_of_old_pdb_lines_are_no_charges(tmp_path: Path) -> None:
+    lines = [f"{line[:72]:<72}1ABC{number + 60:4d}" for number, line in enumerate(lines_of(COMPLETE))]
+    chain = read_one(tmp_path, "\n".join(lines))
+    assert chain.sequence == "MKGSVW"
+    assert contact_x(chain) == [4.3, 8.1, 11.4, 15.7, 19.5, 23.3]
+    tails = [" C1+", " C", "", "C ", " C  ", "  2-", *5 * [" C"]]
+    charged = [f"{line[:76]:<76}{tail}" for line, tail in zip(lines_of(COMPLETE), tails, strict=True)]
+    assert read_one(tmp_path, "\n".join(charged)).sequence == "MKGSVW"
+
+
+def test_segments_stand_for_the_letters_that_simulations_leave_out(tmp_path: Path) -> None:
+    lines = [f"{line[:21]} {line[22:72]:<50}" for line in lines_of(COMPLETE)]
+    moved = [f"{line[:30]}{float(line[30:38]) + 100:8.3f}{line[38:]}" for line in lines]
+    records = [*(f"{line}PROA" for line in lines), *(f"{line}PROB" for line in moved), "TER"]
+    records += [line.replace(" A ", " Z ") for line in lines_of([Atom(1, "ALA", "CA", 7.0)])]
+    first, second, third = read_chains(save(tmp_path, "\n".join(records)))
+    assert (first.author_name, second.author_name, third.author_name) == ("PROA", "PROB", "Z")
+    assert first.sequence == second.sequence == "MKGSVW"
+    assert contact_x(second) == [104.3, 108.1, 111.4, 115.7, 119.5, 123.3]
+
+
+def test_two_chains_of_one_letter_are_refused_where_they_cannot_be_told_apart(tmp_path: Path) -> None:
+    lines = lines_of(COMPLETE)
+    for between in ([], ["TER"]):
+        with pytest.raises(StructureError, match=r"residue 1 MET has atom CA twice .* share the letter"):
+            read_chains(save(tmp_path, "\n".join([*lines, *between, *lines, "TER", "END"])))
+    other = [f"{line[:21]}B{line[22:]}" for line in lines]
+    apart = read_chains(save(tmp_path, "\n".join([*lines, "TER", *other, "TER", *lines, "TER", "END"])))
+    assert [chain.author_name for chain in apart] == ["A", "B", "A"]
+
+
+def test_a_residue_in_two_segments_is_refused(tmp_path: Path) -> None:
+    lines = [f"{line[:72]:<72}{'ONE' if 'CA' in line else 'TWO'}" for line in lines_of(COMPLETE)]
+    with pytest.raises(StructureError, match="residue 1 MET comes in two parts, of segments 'ONE' and 'TWO'"):
+        read_chains(save(tmp_path, "\n".join(lines)))
+
+
+def test_microheterogeneity_without_seqres_takes_the_first_in_the_file(tmp_path: Path) -> None:
+    serine = residue(4, "SER", x=40, altloc="A", occupancy=0.3)
+    threonine = residue(4, "THR", x=60, altloc="B", occupancy=0.7)
+    chain = read_one(tmp_path, pdb([*COMPLETE[:5], *serine, *threonine, *COMPLETE[7:]]))
+    assert chain.sequence == "MKGSVW"
+    assert contact_x(chain)[3] == 40.5
+
+
+def test_water_alone_is_no_protein(tmp_path: Path) -> None:
+    water = "HETATM    1  O   HOH A 301      99.000   0.000   0.000  1.00 10.00           O"
+    with pytest.raises(StructureError, match="no protein chain"):
+        read_chains(save(tmp_path, water))
+
+
+@pytest.mark.parametrize("place", ["1000000.0", "-1e6", "1e300", "inf"])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_places_out_of_this_world_are_refused(tmp_path: Path, place: str, axis: int) -> None:
+    far = ["19.500", "0.000", "0.000"]
+    far[axis] = place
+    text = mmcif(COMPLETE, {"A": SEQRES}).replace("19.500 0.000 0.000", " ".join(far))
+    with pytest.raises(StructureError, match="CB of residue 5 has no numeric coordinates"):
+        read_chains(save(tmp_path, text))
+
+
+def test_an_atom_twice_at_one_of_several_locations_is_refused(tmp_path: Path) -> None:
+    thrice = [atom for altloc in "ABA" for atom in residue(4, "SER", altloc=altloc, occupancy=0.3)]
+    with pytest.raises(StructureError, match="residue 4 SER has atom CA twice at one location"):
+        read_chains(save(tmp_path, mmcif([*COMPLETE[:5], *thrice, *COMPLETE[7:]], {"A": SEQRES})))
+
+
+@pytest.mark.parametrize("is_compressed", [True, False])
+def test_binary_cif_reads_as_its_text(tmp_path: Path, is_compressed: bool) -> None:
+    text = mmcif(BACKBONES, {"A": SEQRES})
+    expected = read_one(tmp_path, text)
+    data = binary_cif(text, is_compressed=is_compressed)
+    for content in (data, gzip.compress(data, mtime=0)):
+        chain = read_one(tmp_path, content)
+        assert (chain.sequence, chain.residue_numbers) == (expected.sequence, expected.residue_numbers)
+        np.testing.assert_array_equal(chain.backbone, expected.backbone)
+
+
+def test_binary_cif_has_the_entities_of_its_text(tmp_path: Path) -> None:
+    atoms = [atom for atom in COMPLETE if atom.label not in (1, 4)]
+    atoms += [Atom(place, "DA", name, 90.0 + place, chain="B") for place in (1, 2) for name in ("P", "C1'")]
+    atoms += residue(2, "ALA", chain="C", x=50)
+    text = mmcif(atoms, {"A": SEQRES, "B": ["DA", "DA"], "C": ["GLY", "ALA", "UNK,SER"]})
+    text = text.replace("2 'polypeptide(L)'", "2 polydeoxyribonucleotide").replace(
+        "3 'polypeptide(L)'", "3 other"
+    )
+    for known in (
+        text,
+        re.sub(r" (A|B|C) \d (\d) \? ", r" \1 ? \2 ? ", text),
+    ):  # entities by _struct_asym alone
+        read = [
+            structure_file.read_structure_file(save(tmp_path, content))
+            for content in (known, binary_cif(known))
+        ]
+        entities = [
+            [(e.name, e.entity_type, e.polymer_type, e.subchains, e.full_sequence) for e in one.entities]
+            for one in read
+        ]
+        assert entities[0] == entities[1]
+        assert [len(entity[-1]) for entity in entities[1]] == [6, 2, 3]
+        assert len({entity[2] for entity in entities[1]}) == 3
+
+
+def test_damaged_binary_cif_is_refused_by_name(tmp_path: Path) -> None:
+    data = binary_cif(mmcif(COMPLETE, {"A": SEQRES}))
+    without_atoms = mmcif(COMPLETE, {"A": SEQRES}).replace("_atom_site.", "_atom_sight.")
+    cases = [
+        (data[:200], "damaged BinaryCIF: .* truncated"),
+        (b"\x80", "damaged BinaryCIF: BinaryCIF without 'dataBlocks'"),
+        (b"\xde\xff\xff", "damaged BinaryCIF"),
+        (binary_cif(without_atoms), "no atoms"),
+    ]
+    for content, message in cases:
+        path = save(tmp_path, content)
+        with pytest.raises(StructureError, match=message) as caught:
+            read_chains(path)
+        assert str(caught.value).startswith(str(path))
+        assert "\n" not in str(caught.value)
 
 
 def positions_by_columns(path: Path, chain: str) -> dict[str, np.ndarray]:

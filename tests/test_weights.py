@@ -1,6 +1,9 @@
 """Sequence weights and Neff against the definition, counted pair by pair."""
 
+import importlib.util
 import math
+import sys
+import tracemalloc
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data_tools.alphabet import encode
-from data_tools.weights import effective_sequences, sequence_weights
+from data_tools.weights import Kernel, effective_sequences, sequence_weights
+from data_tools.weights.identity import _takes_compiled
 
 Tokens = npt.NDArray[np.uint8]
 
@@ -129,3 +133,67 @@ def test_what_holds_no_tokens_is_refused() -> None:
         sequence_weights(np.zeros((2, 3), dtype=np.int64))
     with pytest.raises(ValueError, match="token 32 does not fit"):
         sequence_weights(np.full((1, 1), 32, dtype=np.uint8))
+
+
+def test_both_kernels_count_alike_across_the_edges_of_tiles() -> None:
+    pytest.importorskip("numba")
+    for depth, length in ((1, 1), (2, 64), (17, 65), (2049, 20), (4300, 70)):
+        tokens = family(depth, length, seed=depth)
+        for identity in (0.62, 0.8, 1.0):
+            by_numpy = sequence_weights(tokens, identity=identity, kernel="numpy")
+            by_numba = sequence_weights(tokens, identity=identity, kernel="numba")
+            np.testing.assert_array_equal(by_numba, by_numpy)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 90), st.integers(1, 200), st.integers(0, 2**32), st.sampled_from([0.3, 0.62, 0.8, 1.0]))
+def test_the_compiled_kernel_agrees_with_the_pair_by_pair_count(
+    depth: int, length: int, seed: int, identity: float
+) -> None:
+    pytest.importorskip("numba")
+    tokens = family(depth, length, seed)
+    expected = np.array(weigh_slowly(tokens, identity), dtype=np.float32)
+    np.testing.assert_array_equal(sequence_weights(tokens, identity=identity, kernel="numba"), expected)
+
+
+def test_numba_is_loaded_only_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "data_tools.weights.compiled", raising=False)
+    is_installed = importlib.util.find_spec("numba") is not None
+    assert not _takes_compiled("auto", 10**8)
+    assert _takes_compiled("auto", 10**10) == is_installed
+    assert not _takes_compiled("numpy", 10**12)
+
+
+def test_once_loaded_the_compiled_kernel_is_taken_for_small_alignments_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("numba")
+    monkeypatch.setitem(sys.modules, "data_tools.weights.compiled", sys)
+    assert _takes_compiled("auto", 1)
+
+
+def test_without_numba_numpy_counts_and_asking_for_numba_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert not _takes_compiled("auto", 10**12)
+    with pytest.raises(ValueError, match=r"pip install 'msaformer\[fast\]'"):
+        sequence_weights(table("ACD"), kernel="numba")
+
+
+def test_an_unknown_kernel_is_refused() -> None:
+    with pytest.raises(ValueError, match="kernel must be 'auto', 'numpy' or 'numba', not 'cuda'"):
+        sequence_weights(table("ACD"), kernel="cuda")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kernel", ["numpy", "numba"])
+def test_memory_is_far_below_a_table_of_all_pairs(kernel: Kernel) -> None:
+    if kernel == "numba":
+        pytest.importorskip("numba")
+    tokens = family(6000, 20, seed=5)
+    sequence_weights(tokens[:10], kernel=kernel)  # compiles
+    tracemalloc.start()
+    sequence_weights(tokens, kernel=kernel)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < len(tokens) ** 2 / 8  # one byte a pair would be eight times as much

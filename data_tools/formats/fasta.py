@@ -1,184 +1,164 @@
-"""A3M and aligned FASTA on bytes: the strict parser, and the A3M writer.
+"""A3M, A2M and aligned FASTA on bytes: the parser, strict or with repair (`repair.py`).
 
 A3M: upper-case letters and `-` are the columns of the query; lower-case letters are insertions, counted in
-`deletion_matrix` at the column that follows them (before the first column: column 0; after the last: dropped,
-there is no cell for them); `.` is padding opposite an insertion and is skipped. A2M is read by the same rule.
-Lower-case letters of the query are insertions like those of any other row.
+`deletion_matrix` at the column that follows them (before the first column: column 0; after the last: in
+`Insertions.trailing`, there is no cell for them), and kept in `Alignment.insertions`. `.` is padding opposite an
+insertion and is skipped. A2M is read by the same rule. Lower-case letters of the query are insertions like those of
+any other row.
 
-Aligned FASTA: all rows have one width. Columns where the query has a gap are insertions: they are dropped,
-and each row's residues there are counted in `deletion_matrix` at the next column kept (AlphaFold 2's rule for
-Stockholm files). Rows that agree only when lower-case letters count as columns are read so, and case is
-ignored: such files mark, but align, their insertions.
+Aligned FASTA: all rows have one width, every letter and gap is a column, case is ignored. Columns where the query has
+a gap are insertions: they are dropped, and each row's residues there become insertions before the next column kept
+(AlphaFold 2's rule for Stockholm files).
 
-Whole blocks of rows go through `bytes.translate` and a few array operations. Only when a block does not fit
-are its rows looked at one by one (`faults.py`), to name line, sequence and symbol.
+Where no format is named, a file is A3M when it fits, else aligned FASTA when all rows have one width: such files
+mark, but align, their insertions.
 
-Dimension key: N sequences, W columns of the file, L columns kept (the query's residues).
+Whole blocks of rows go through `bytes.translate` and a few array operations (`rows.py`). Only when they do not fit
+are they looked at one by one (`faults.py`), to name line, sequence and symbol.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from data_tools.alignment import Alignment
-from data_tools.alphabet import BYTE_TO_TOKEN, GAP, decode
-from data_tools.errors import AlignmentError, AlignmentFormatError
+from data_tools.alphabet import GAP
+from data_tools.annotations import Annotations, ChainSegment
+from data_tools.errors import AlignmentFormatError
+from data_tools.formats.annotation_rows import column_texts
+from data_tools.formats.colabfold import unequal_lengths
 from data_tools.formats.faults import (
-    BLANKS,
-    LOWER_CASE,
-    MAX_INSERTIONS,
     PADDING,
-    check_insertions,
-    check_padding,
-    check_query,
-    check_symbols,
+    TOO_MANY_INSERTIONS,
+    Fault,
     count_columns,
-    too_many_insertions,
-    unequal_columns,
+    count_width,
+    gaps_only,
+    padding_faults,
+    raise_fault,
 )
-from data_tools.formats.records import Records, is_consensus, is_set_aside, split_records
+from data_tools.formats.notes import NoteTaker
+from data_tools.formats.records import Records, split_records
+from data_tools.formats.repair import drop_rows, repair_records
+from data_tools.formats.rows import Rows, drop_query_gaps, read_rows
+from data_tools.formats.text import decode
 
-_BLOCK_ROWS: Final = 1024  # temporaries stay in the cache; whole files were measured slower, and unsteady
-_INSERTED: Final = 64  # code of a lower-case letter; the codes of match columns are their tokens, below it
-_END: Final = 65  # code of the NUL put after each sequence (a file with NUL inside was refused before)
-
-Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]
-
-
-def _code_table() -> bytes:
-    table = BYTE_TO_TOKEN.copy()
-    table[list(LOWER_CASE)] = _INSERTED
-    table[0] = _END
-    return table.tobytes()
+FastaFormat = Literal["a3m", "a2m", "fasta"]
 
 
-_CODES: Final = _code_table()
+def parse_a3m(data: bytes, source: str, notes: NoteTaker, *, format: FastaFormat | None = None) -> Alignment:
+    """Parse the bytes of an A3M, A2M or aligned FASTA file; `source` names it in errors.
 
+    Accepted: `#` lines before the first record (ColabFold's names the chains), CR and CRLF, a UTF-8 byte order
+    mark, blank lines, wrapped sequences, blanks in them, a final `*`, NUL at the end. Left out: HH-suite's
+    annotation rows (`ss_pred`, `ss_conf`, `ss_dssp`, `sa_*`, `aa_*`; those of one character a column become
+    `Annotations.columns`), and `Consensus` unless it comes first, when it is the query. The report names them.
+    Raises AlignmentFormatError for anything else, or repairs it when `notes.repair` (see `repair.py`).
 
-def parse_alignment(data: bytes, source: str) -> Alignment:
-    """Parse the bytes of an A3M or aligned FASTA file; `source` names it in errors.
-
-    Accepted: `#` lines before the first record, CR and CRLF, a UTF-8 byte order mark, blank lines, wrapped
-    sequences, blanks in them, a final `*`, NUL at the end. Left out: HH-suite's annotation rows (`ss_pred`,
-    `ss_conf`, `ss_dssp`, `sa_*`, `aa_*`), and `Consensus` unless it comes first, when it is the query. Raises
-    AlignmentFormatError for anything else.
-
-    >>> alignment = parse_alignment(b">query\\nMKV\\n>hit\\nM-aaV\\n", "doc.a3m")
+    >>> notes = NoteTaker("doc.a3m", "a3m", repair=False)
+    >>> alignment = parse_a3m(b">query\\nMKV\\n>hit\\nM-aaV\\n", "doc.a3m", notes)
     >>> alignment.query, alignment.deletion_matrix.tolist()
     ('MKV', [[0, 0, 0], [0, 0, 2]])
     """
-    records = split_records(data, source)
-    arrays = _read_rows(records.sequences)
-    if arrays is None:
-        arrays = _read_as_aligned(records)
-    elif PADDING in b"".join(records.sequences):
-        check_padding(records)
-    return Alignment(records.names, *_drop_query_gaps(*arrays, records))
+    records = split_records(data, source, notes)
+    rows, is_aligned = _read(records.sequences, format)
+    if rows is None or (not is_aligned and padding_faults(records)) or (rows.tokens[0] == GAP).all():
+        if not notes.repair:
+            raise_fault(records, format)
+            raise gaps_only(records)
+        records, is_aligned = repair_records(records, notes, format)
+        rows = read_rows(_upper(records.sequences) if is_aligned else records.sequences)
+        assert rows is not None, "repaired rows can be read"
+    if is_aligned:
+        records = replace(records, sequences=_upper(records.sequences))
+    notes.format = format or _name_format(records, is_aligned)
+    records, rows, kept, width = _choose_columns(records, rows, notes)
+    chains = _check_chains(records, kept.size, notes)
+    texts = _set_aside(records, kept, width, notes)
+    return Alignment(
+        names=records.names,
+        tokens=rows.tokens,
+        deletion_matrix=rows.deletion_matrix,
+        insertions=rows.insertions,
+        annotations=Annotations(columns=texts, chains=chains),
+        report=notes.report(),
+    )
 
 
-def format_a3m(alignment: Alignment) -> bytes:
-    """Write an alignment as A3M; deleted residues become lower-case `x`, as only their number is known.
-
-    Raises AlignmentError when a name cannot be read back: it holds a line end or NUL, or is one that the
-    reader sets aside.
-    """
-    lines: list[bytes] = []
-    for row, name in enumerate(alignment.names):
-        header = name.encode("utf-8")
-        if re.search(rb"[\n\r\x00]", header) or is_set_aside(header) or (row and is_consensus(header)):
-            raise AlignmentError(f"sequence {row + 1}: A3M cannot hold the name {name!r}; rename it")
-        letters = np.frombuffer(decode(alignment.tokens[row]).encode("ascii"), dtype=np.uint8)
-        deletions = alignment.deletion_matrix[row].astype(np.int64)
-        text = np.full(letters.size + int(deletions.sum()), ord("x"), dtype=np.uint8)
-        text[np.arange(letters.size) + np.cumsum(deletions)] = letters
-        lines += [b">" + header, text.tobytes()]
-    return b"\n".join(lines) + b"\n"
+def _read(sequences: Sequence[bytes], format: FastaFormat | None) -> tuple[Rows | None, bool]:
+    """Rows read as `format`, and whether that is aligned FASTA; None in place of rows that do not fit."""
+    rows = None if format == "fasta" else read_rows(sequences)
+    if rows is not None or format in ("a3m", "a2m"):
+        return rows, False
+    if format is None:
+        columns = {count_columns(text) for text in sequences}
+        if len(columns) == 1 or count_columns(sequences[0]) == 0:  # A3M with another fault
+            return None, False
+    if any(PADDING in text for text in sequences) or len(set(map(count_width, sequences))) != 1:
+        return None, True
+    return read_rows(_upper(sequences)), True
 
 
-def _read_rows(sequences: Sequence[bytes]) -> Arrays | None:
-    """Read A3M rows into tokens and deletions `[N, W]`; None when anything in them does not fit."""
-    depth, width = len(sequences), count_columns(sequences[0])
-    if width == 0 or depth * width > sum(map(len, sequences)):  # some row is short: allocate nothing for it
-        return None
-    tokens = np.empty((depth, width), dtype=np.uint8)
-    deletions = np.zeros((depth, width), dtype=np.uint16)
-    for top in range(0, depth, _BLOCK_ROWS):
-        rows = slice(top, top + _BLOCK_ROWS)
-        if not _read_block(sequences[rows], tokens[rows], deletions[rows]):
-            return None
-    return tokens, deletions
+def _upper(sequences: Sequence[bytes]) -> list[bytes]:
+    return [text.upper() for text in sequences]
 
 
-def _read_block(
-    sequences: Sequence[bytes], tokens: npt.NDArray[np.uint8], deletions: npt.NDArray[np.uint16]
-) -> bool:
-    """Fill `tokens` and `deletions` `[n, W]`; False when a symbol, row or run of insertions does not fit."""
-    depth, width = tokens.shape
-    text = b"\x00".join(sequences) + b"\x00"
-    codes = np.frombuffer(text.translate(_CODES, BLANKS + PADDING), dtype=np.uint8)
-    special = np.flatnonzero(codes >= _INSERTED)
-    kinds = codes[special]
-    if (kinds > _END).any():
-        return False
-    ends, inserted = special[kinds == _END], special[kinds == _INSERTED]
-    columns_before = ends - np.searchsorted(inserted, ends) - np.arange(depth)
-    if not np.array_equal(columns_before, width * np.arange(1, depth + 1)):
-        return False
-    tokens.reshape(-1)[:] = codes[codes < _INSERTED]
-    if inserted.size == 0:
-        return True
-    # How many characters that are no insertions come before each: a row has W columns and its end.
-    cells = inserted - np.arange(inserted.size)
-    starts = np.flatnonzero(np.diff(cells, prepend=-1))
-    runs = np.diff(starts, append=cells.size)
-    rows, columns = np.divmod(cells[starts], width + 1)
-    inside = columns < width
-    deletions[rows[inside], columns[inside]] = runs[inside]
-    return int(runs.max()) <= MAX_INSERTIONS
+def _name_format(records: Records, is_aligned: bool) -> FastaFormat:
+    """Name the format that a file turned out to have; what could be either is A3M."""
+    if is_aligned:
+        return "fasta"
+    return "a2m" if records.is_padded else "a3m"
 
 
-def _read_as_aligned(records: Records) -> Arrays:
-    """Read rows that do not fit A3M as aligned FASTA with case ignored, or raise for what is wrong."""
-    check_symbols(records)
-    check_query(records)
-    num_columns = [count_columns(sequence) for sequence in records.sequences]
-    if min(num_columns) == max(num_columns):
-        check_insertions(records)
-    is_padded = any(PADDING in sequence for sequence in records.sequences)
-    widths = {len(sequence.translate(None, BLANKS)) for sequence in records.sequences}
-    arrays = None
-    if not is_padded and len(widths) == 1:
-        arrays = _read_rows([sequence.upper() for sequence in records.sequences])
-    if arrays is None:
-        raise unequal_columns(records, num_columns)
-    return arrays
-
-
-def _drop_query_gaps(
-    tokens: npt.NDArray[np.uint8], deletions: npt.NDArray[np.uint16], records: Records
-) -> Arrays:
-    """Drop columns where the query has a gap; residues there are deletions before the next column kept."""
-    kept = np.flatnonzero(tokens[0] != GAP)
-    if kept.size == tokens.shape[1]:
-        return tokens, deletions
+def _choose_columns(
+    records: Records, rows: Rows, notes: NoteTaker
+) -> tuple[Records, Rows, npt.NDArray[np.intp], int]:
+    """Drop columns where the query has a gap; residues there become insertions before the next column kept."""
+    width = rows.tokens.shape[1]
+    kept = np.flatnonzero(rows.tokens[0] != GAP)
+    if kept.size == width:
+        return records, rows, kept, width
     if kept.size == 0:
-        raise AlignmentFormatError(
-            f"{records.where(0)}: the query {records.label(0)} holds gaps only; put a real sequence first"
+        raise gaps_only(records)
+    chosen = drop_query_gaps(rows, kept, records.sequences)
+    if isinstance(chosen, Rows):
+        return records, chosen, kept, width
+    faults = {int(row): Fault(TOO_MANY_INSERTIONS) for row in chosen}
+    if not notes.repair:
+        row = next(iter(faults))
+        raise records.error(row, faults[row].reason)
+    all_rows = np.arange(len(rows.tokens))
+    records = drop_rows(records, faults, records.lines(), notes)
+    chosen = drop_query_gaps(rows.take(np.delete(all_rows, chosen)), kept, records.sequences)
+    assert isinstance(chosen, Rows)
+    return records, chosen, kept, width
+
+
+def _check_chains(records: Records, length: int, notes: NoteTaker) -> tuple[ChainSegment, ...]:
+    """The chains of ColabFold's first line, when they fill the columns."""
+    wrong = unequal_lengths(records.chains, length) if records.chains else None
+    if wrong is None:
+        return records.chains
+    error = AlignmentFormatError(f"{records.source}:1: {wrong}; correct the lengths or remove the line")
+    notes.fault(error, line=1, record="", action="dropped", reason=wrong)
+    return ()
+
+
+def _set_aside(records: Records, kept: npt.NDArray[np.intp], width: int, notes: NoteTaker) -> dict[str, str]:
+    """Note HH-suite's annotation rows; return the text of those that annotate columns."""
+    if not records.set_aside:
+        return {}
+    parts = [records.parts[index] for index in records.set_aside]
+    texts = column_texts(parts, kept, width)
+    for line, part in zip(records.lines()[records.set_aside], parts, strict=True):
+        name = decode(part.split(None, 1)[0])
+        what = (
+            "kept as an annotation of the columns" if name in texts else "it has no character for each column"
         )
-    stop = int(kept[-1]) + 1
-    is_dropped = tokens[0, :stop] == GAP
-    starts = np.concatenate([[0], kept[:-1] + 1])
-    summed = np.empty((len(tokens), kept.size), dtype=np.uint16)
-    for top in range(0, len(tokens), _BLOCK_ROWS):
-        rows = slice(top, top + _BLOCK_ROWS)
-        residues = (tokens[rows, :stop] != GAP) & is_dropped
-        block = np.add.reduceat(deletions[rows, :stop] + residues.astype(np.int64), starts, axis=1)
-        if int(block.max()) > MAX_INSERTIONS:
-            raise too_many_insertions(records, top + int(np.argmax(block.max(axis=1))))
-        summed[rows] = block
-    return np.ascontiguousarray(tokens[:, kept]), summed
+        notes.note(int(line), name, "set-aside", f"an annotation row of HH-suite; {what}")
+    return texts
