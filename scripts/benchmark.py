@@ -4,11 +4,17 @@
     benchmark.py [--only PART]... [--threads N] [--quick] [--json]
 
     a3m             20,000 x 300 A3M to arrays; against a parser of the AlphaFold style, one character at a time
-    weights         sequence weights, 5,000 x 200; against float32 one-hot products in torch
+    stockholm       10,000 x 1,400, many blocks and one; against a parser of the same style
+    weights         5,000 x 200 and 20,000 x 300; against torch one-hot products and EVcouplings
+    dca             mean-field DCA; against the inverse of the whole covariance matrix, pydca and freecontact
+    structure       4 MB mmCIF to contact atoms by SEQRES; against Biopython's MMCIFParser
+    featurize       200 alignments to a store, 2 worker processes; against 1
+    process         one call of an outside program; against subprocess.run
     row_attention   pair-biased, forward and backward, N=64, L=256, 8 heads of 32; against einsum and softmax
     predict         N=512, L=300 with the released model, 2 threads, in a process of its own: time and peak memory
-    dca             mean-field DCA, L=217, N=84 and 1,000; against the inverse of the whole covariance matrix
 
+EVcouplings and pydca are fetched by `install_benchmark_peers`; a peer that is missing is named and left out. The
+alignments of `featurize` are synthetic unless MSAFORMER_BENCHMARK_ALIGNMENTS names a folder.
 How it is measured: `benchmark_measure.py`; the plain versions: `benchmark_peers.py`. The exit code is 1 when a target
 is missed. `--quick` takes tiny sizes, where only agreement is judged.
 """
@@ -27,6 +33,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmark_coevolution import benchmark_dca
+from benchmark_featurize import benchmark_featurize
+from benchmark_formats import benchmark_stockholm
 from benchmark_measure import (
     MIB,
     Figure,
@@ -40,6 +49,9 @@ from benchmark_measure import (
     stopwatch,
     table,
 )
+from benchmark_process import benchmark_process
+from benchmark_structure import benchmark_structure
+from benchmark_weights import benchmark_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -109,25 +121,6 @@ def benchmark_a3m(quick: bool) -> Iterator[Figure]:
     yield difference("a3m", "cells that differ from what was written", wrong, at_most=0)
 
 
-def benchmark_weights(quick: bool) -> Iterator[Figure]:
-    from benchmark_peers import family, weights_by_full_product, weights_by_half_product
-
-    from data_tools.weights import DEFAULT_IDENTITY, effective_sequences, sequence_weights
-
-    tokens = family(*((60, 30) if quick else (5_000, 200)), seed=0)
-    ours, half, full = alternate(
-        lambda: sequence_weights(tokens),
-        lambda: weights_by_half_product(tokens, DEFAULT_IDENTITY),
-        lambda: weights_by_full_product(tokens, DEFAULT_IDENTITY),
-        repeats=5,
-    )
-    at_least = None if quick else 8.0
-    yield from speed("weights", "against half the product", ours, half, at_least=at_least)
-    yield from speed("weights", "against the full product", ours, full, at_least=at_least)
-    neff = [effective_sequences(side.result) for side in (ours, half, full)]
-    yield difference("weights", "Neff, difference", max(neff) - min(neff), at_most=1e-3)
-
-
 def benchmark_row_attention(quick: bool) -> Iterator[Figure]:
     import torch
     from benchmark_peers import attention_inputs
@@ -169,34 +162,16 @@ def benchmark_predict(quick: bool) -> Iterator[Figure]:
         yield Figure("predict", f"{label}: peak", "MiB", peak, target="≤ 6144", met=peak <= 6 * 1024)
 
 
-def benchmark_dca(quick: bool) -> Iterator[Figure]:
-    import numpy as np
-    from benchmark_peers import dense_mean_field_dca, family
-
-    from data_tools.coevolution import PSEUDOCOUNT, mean_field_dca
-    from data_tools.weights import sequence_weights
-
-    for depth, length in ((10, 12), (30, 12)) if quick else ((84, 217), (1_000, 217)):
-        tokens = family(depth, length, seed=0)
-        weights = sequence_weights(tokens)
-        ours, peer = alternate(
-            partial(mean_field_dca, tokens, weights),
-            partial(dense_mean_field_dca, tokens, weights, pseudocount=PSEUDOCOUNT),
-            repeats=3,
-        )
-        yield from speed("dca", f"N = {depth}", ours, peer)
-        correlation = float(np.corrcoef(ours.result.ravel(), peer.result.ravel())[0, 1])
-        yield difference("dca", f"N = {depth}: 1 - Pearson correlation", 1 - correlation, at_most=1e-5)
-        largest = float(np.abs(ours.result - peer.result).max() / np.abs(peer.result).max())
-        yield difference("dca", f"N = {depth}: relative difference", largest, at_most=1e-3)
-
-
 PARTS: Final[dict[str, Callable[[bool], Iterator[Figure]]]] = {
     "a3m": benchmark_a3m,
+    "stockholm": benchmark_stockholm,
     "weights": benchmark_weights,
+    "dca": benchmark_dca,
+    "structure": benchmark_structure,
+    "featurize": benchmark_featurize,
+    "process": benchmark_process,
     "row_attention": benchmark_row_attention,
     "predict": benchmark_predict,
-    "dca": benchmark_dca,
 }
 
 

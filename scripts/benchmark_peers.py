@@ -93,13 +93,6 @@ def parse_a3m_plainly(text: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.
     return np.array(tokens, dtype=np.int32), np.array(deletion_matrix, dtype=np.int32)
 
 
-def weights_by_full_product(tokens: Tokens, identity: float) -> npt.NDArray[np.float32]:
-    """Sequence weights `[N]` from the product of the float32 one-hot table `[N, 22 L]` with itself."""
-    table, needed = _one_hot(tokens), _needed(tokens, identity)
-    num_alike = (table @ table.T >= needed).sum(dim=1)
-    return (1.0 / num_alike).numpy()
-
-
 def weights_by_half_product(tokens: Tokens, identity: float) -> npt.NDArray[np.float32]:
     """The same from the blocks on and above the diagonal only, since identity is symmetric."""
     table, needed = _one_hot(tokens), _needed(tokens, identity)

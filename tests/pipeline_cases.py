@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from multiprocessing import parent_process
 from pathlib import Path
 from types import TracebackType
@@ -49,17 +49,26 @@ def files(folder: Path) -> dict[str, bytes]:
 class InlinePool:
     """Does the tasks in this process, in a shuffled order; counts what it was given."""
 
-    def __init__(self, capacity: int = 3, *, seed: int = 0, stop_after: int | None = None) -> None:
+    def __init__(
+        self,
+        capacity: int = 3,
+        *,
+        seed: int = 0,
+        stop_after: int | None = None,
+        allowed: Collection[int] | None = None,
+    ) -> None:
         self.capacity = capacity
         self.given: list[int] = []
         self.most_under_way = 0
         self._waiting: list[Task] = []
         self._random = random.Random(seed)
         self._stop_after = stop_after
+        self._allowed = allowed
 
     def submit(self, task: Task) -> None:
         if len(self.given) == self._stop_after:
             raise StoppedError
+        assert self._allowed is None or task.index in self._allowed, f"input {task.index} is done again"
         self.given.append(task.index)
         self._waiting.append(task)
         self.most_under_way = max(self.most_under_way, len(self._waiting))

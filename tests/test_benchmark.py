@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
-COMPARED = {"a3m", "weights", "row_attention", "dca"}
+COMPARED = {"a3m", "stockholm", "weights", "row_attention", "dca", "structure", "featurize", "process"}
 
 
 def benchmark(*options: str) -> subprocess.CompletedProcess[str]:

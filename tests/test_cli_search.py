@@ -108,6 +108,8 @@ def test_a_dry_run_shows_the_exact_commands_and_writes_nothing(bench: Path, term
     terminal.read()
     assert search(bench, "--dry-run") == 0
     assert terminal.read()[0] == f"# {bench}/out/T1.a3m is done\n"
+    assert search(bench, "--dry-run", "--json") == 0
+    assert json.loads(terminal.read()[0])["commands"] == {"T1": []}
     assert search(bench, "--dry-run", "--no-resume", "--json") == 0
     assert json.loads(terminal.read()[0])["commands"]["T1"][0] == str(bench / "hhblits")
     (bench / "T1.fa").write_text(">x\nM?V\n")
@@ -207,6 +209,9 @@ def test_jackhmmer_searches_a_fasta_file(tmp_path: Path, terminal: Terminal) -> 
     record = (TUTORIAL / "globins45.fa").read_text().split(">")[1]
     (tmp_path / "T1.fa").write_text(">" + record)
     known = ["search", str(tmp_path / "T1.fa"), "--database", str(tmp_path / "db.fa"), "-o", str(tmp_path)]
+    assert main([*known, "--iterations", "2", "--evalue", "1e-6", "--dry-run"]) == 0
+    words = shlex.split(terminal.read()[0])
+    assert [words[words.index(option) + 1] for option in ("-E", "--incE")] == ["1e-06", "1e-06"]
     assert main([*known, "--iterations", "2", "--evalue", "1e-6", "--json"]) == 0
     assert json.loads(terminal.read()[0])["program"].endswith("jackhmmer")
     assert read_alignment(tmp_path / "T1.a3m").depth > 20

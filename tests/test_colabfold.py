@@ -135,8 +135,8 @@ def test_insertions_stay_with_their_chain() -> None:
 
 
 def test_a_homodimer_is_one_chain_of_two_copies() -> None:
-    (chain,) = split_chains(parse("#3\t2\n>101\nMKV\n>h\nM-aVw\n>gaps\n---\n"))
-    assert chain.names == ("101", "h")
+    (chain,) = split_chains(parse("#3\t2\n>101\nMKV\n>101\nMKV\n>h\nM-aVw\n>gaps\n---\n"))
+    assert chain.names == ("101", "101", "h")
     assert letters(chain) == "aw"
     assert chain.annotations.chains == (ChainSegment(3, 2),)
 

@@ -24,7 +24,9 @@ def random_alignment(depth: int, length: int) -> Alignment:
     tokens = rng.integers(0, NUM_SYMBOLS, (depth, length), dtype=np.uint8)
     tokens[0] %= UNKNOWN
     names = tuple(f"s{row}" for row in range(depth))
-    return Alignment(names, tokens, rng.integers(0, 9, (depth, length)).astype(np.uint16))
+    deletions = rng.integers(0, 9, (depth, length)).astype(np.uint16)
+    deletions[0] = 0  # so residues are numbered as columns
+    return Alignment(names, tokens, deletions)
 
 
 def test_profile_of_a_small_alignment_computed_by_hand() -> None:

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -335,15 +336,49 @@ def test_a_lock_that_its_last_holder_removes_is_taken_anew(
 
 
 def test_retrying_leaves_the_shards_before_the_first_failure_alone(tmp_path: Path) -> None:
-    inputs = write_folder(tmp_path / "msas", GOOD, broken=["z"])
+    inputs = write_folder(tmp_path / "msas", GOOD, broken=["d"])
     store = tmp_path / "store"
     run(inputs, store)
-    before = [path.stat().st_ino for path in sorted(store.glob("*.parquet"))]
-    write_alignment(tmp_path / "msas" / "z.a3m")
+    first, second = (store / f"shard-0000{number}.parquet" for number in (0, 1))
+    before = [(path.stat().st_ino, path.stat().st_mtime_ns) for path in (first, second)]
+    write_alignment(tmp_path / "msas" / "d.a3m")
     run(inputs, store, retry_failed=True)
-    after = [path.stat().st_ino for path in sorted(store.glob("*.parquet"))]
-    assert after[:3] == before[:3]
-    assert open_store(store, verify=True).ids == (*GOOD, "z")
+    after = [(path.stat().st_ino, path.stat().st_mtime_ns) for path in (first, second)]
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+    assert open_store(store, verify=True).ids == tuple(sorted([*GOOD, "d"]))
+
+
+def test_a_shard_without_a_record_does_not_stay(
+    inputs: Sequence[Input], expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    stop_after(inputs, store, 5)
+    (store / "shard-00009.parquet").write_text("of a run killed before its record, of inputs that fail now")
+    run(inputs, store)
+    assert files(store) == expected
+
+
+def test_a_job_killed_while_it_is_removed_is_not_done_again(
+    inputs: Sequence[Input], expected: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    remove = shutil.rmtree
+
+    def stop_in_the_middle(folder: Path, ignore_errors: bool) -> None:
+        if folder.name != ".job":
+            return remove(folder, ignore_errors=ignore_errors)
+        remove(folder / "shards")
+        raise StoppedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", stop_in_the_middle)
+        with pytest.raises(StoppedError):
+            run(inputs, store)
+    pool = InlinePool()
+    run(inputs, store, pool)
+    assert pool.given == []
+    assert files(store) == expected
 
 
 def test_a_full_disk_is_one_error_and_the_job_goes_on_later(

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pipeline_cases import DeadlyPath, InlinePool, files, write_folder
+from pipeline_cases import DeadlyPath, InlinePool, files, write_alignment, write_folder
 
 from data_tools.errors import PipelineError
 from data_tools.pipeline import workers as workers_module
@@ -52,7 +52,9 @@ def start(folder: Path, store: Path, *options: str) -> subprocess.Popen[str]:
         str(store),
         *options,
     ]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
 def finish(folder: Path, store: Path, *options: str) -> tuple[int, str, str]:
@@ -76,8 +78,8 @@ def children(process: subprocess.Popen[str]) -> list[int]:
     return [int(number) for number in listed.read_text().split()] if listed.exists() else []
 
 
-def await_end(numbers: Sequence[int]) -> None:
-    deadline = time.monotonic() + 20
+def await_end(numbers: Sequence[int], timeout_s: float = 20) -> None:
+    deadline = time.monotonic() + timeout_s
     while any(Path(f"/proc/{number}").exists() and not is_zombie(number) for number in numbers):
         assert time.monotonic() < deadline, "workers live on without their job"
         time.sleep(0.01)
@@ -165,7 +167,7 @@ def test_a_stop_signal_ends_the_job_cleanly_and_it_goes_on_later(
     process = start(folder, store)
     await_parts(store, process)
     started = children(process)
-    process.send_signal(number)
+    os.killpg(process.pid, number)  # as a terminal or a scheduler does: to all processes of the job
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (code, "")
     lines = [line for line in err.splitlines() if "broken" not in line]
@@ -201,6 +203,26 @@ def test_an_input_whose_worker_dies_is_tried_again_then_recorded(tmp_path: Path)
     failed = (tmp_path / "store" / "failures.tsv").read_text().splitlines()[1]
     assert "c.a3m: the worker process was ended by SIGKILL, 2 times (out of memory?" in failed
     assert (len(os.listdir(tmp_path / "b")), len(os.listdir(tmp_path / "c"))) == (1, 2)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
+def test_a_worker_does_not_outlive_its_job_by_the_time_of_its_task(tmp_path: Path) -> None:
+    (tmp_path / "msas").mkdir()
+    write_alignment(tmp_path / "msas" / "long.a3m", depth=3000, length=400)  # several seconds
+    process = start(tmp_path, tmp_path / "store")
+    with process:
+        deadline = time.monotonic() + 60
+        while not (started := [number for number in children(process) if cpu_s(number) > 1.0]):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.kill()
+    await_end(started, timeout_s=1.0)
+
+
+def cpu_s(number: int) -> float:
+    """CPU seconds of a process."""
+    fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_workers_that_cannot_start_are_one_error(

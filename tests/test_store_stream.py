@@ -82,6 +82,8 @@ def test_a_shuffled_epoch_touches_few_shards_at_a_time(store: Store) -> None:
     places = {shard: [place for place, found in enumerate(shards) if found == shard] for shard in range(8)}
     assert all(max(found) - min(found) < 2 * 3 for found in places.values())  # two shards of three are mixed
     assert any(max(found) - min(found) >= 3 for found in places.values())
+    first_group = {frozenset(epoch_order(store, seed, 0)[:6] // 3) for seed in range(5)}
+    assert len(first_group) > 1  # which two they are is drawn too
 
 
 def test_an_empty_store_streams_nothing(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def hairpin(name: str, *, length: int = 20, depth: int = 6, labelled: bool = Tru
     changed[0] = False
     tokens = np.where(changed, rng.integers(0, 22, (depth, length), dtype=np.uint8), tokens)
     deletions = rng.choice([0, 0, 2], (depth, length)).astype(np.uint16)
+    deletions[0] = 0  # so residues are numbered as columns
     names = tuple(f"s{n}" for n in range(depth))
     features = featurize(Alignment(names, tokens, deletions))
     return Example(name, features, hairpin_distances(length) if labelled else None)

@@ -31,9 +31,9 @@ class NoteTaker:
         self._notes: list[ReadNote] = []
         self._counts: Counter[str] = Counter()
 
-    def note(self, line: int, record: str, action: Action, reason: str, *, times: int = 1) -> None:
-        """Take down one thing, which counts `times`; beyond `MAX_NOTES` things are only counted."""
-        self._counts[action] += times
+    def note(self, line: int, record: str, action: Action, reason: str) -> None:
+        """Take down one thing; beyond `MAX_NOTES` it is only counted."""
+        self._counts[action] += 1
         if len(self._notes) < MAX_NOTES:
             short = record if len(record) <= _LONGEST_RECORD else f"{record[: _LONGEST_RECORD - 3]}..."
             self._notes.append(ReadNote(line, short, action, reason))

@@ -112,10 +112,14 @@ class JobFolder:
 
     def begin(self, plan: Plan) -> None:
         """Make the job's folders and save its plan; whatever is finished of the same plan stays."""
-        for folder in (self.parts, self.records):
-            folder.mkdir(parents=True, exist_ok=True)
+        self.make_folders()
         plan.save(self.plan)
         sync(self.job)
+
+    def make_folders(self) -> None:
+        """Make what `begin` needs; without a plan it is no job yet."""
+        for folder in (self.parts, self.records):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def clear(self) -> None:
         """Remove the store, the job and their tables, and nothing else; the manifest goes first."""

@@ -20,7 +20,11 @@ ALIGNMENT_SUFFIXES: Final = (
 )
 COMPRESSION_SUFFIXES: Final = (".gz", ".bz2", ".zst", ".xz")
 TABLE_SUFFIXES: Final = (".csv", ".tsv")
-STRUCTURE_SUFFIXES: Final = (".cif", ".pdb", ".ent", ".cif.gz", ".pdb.gz", ".ent.gz")
+STRUCTURE_SUFFIXES: Final = tuple(
+    f"{suffix}{compression}"
+    for compression in ("", ".gz", ".bz2", ".zst", ".xz")
+    for suffix in (".cif", ".bcif", ".pdb", ".ent")
+)
 """In this order of preference."""
 _GLOB_LETTERS: Final = frozenset("*?[")
 

@@ -24,7 +24,7 @@ from data_tools.pipeline.lock import locked
 from data_tools.pipeline.messages import one_line
 from data_tools.pipeline.plan import Plan, absolute, read_plan
 from data_tools.pipeline.pool import Pool
-from data_tools.pipeline.retry import forget_failures, reopen
+from data_tools.pipeline.retry import close_gaps, forget_failures, reopen
 from data_tools.pipeline.task import Options, Outcome, Task
 
 _LOOK_UP_S: Final = 0.2  # how soon a stop signal is heard while all workers compute
@@ -126,6 +126,7 @@ class _Job:
             forget_failures(folder)
         try:
             self._check_shards()
+            close_gaps(folder)
         except (PipelineError, StoreError):
             if not overwrite:
                 raise

@@ -1,4 +1,4 @@
-"""Failed inputs are given another chance without doing the others again (`reopen`).
+"""Failed inputs are given another chance without doing the others again (`reopen`, `forget_failures`, `close_gaps`).
 
 Examples keep the order of the inputs, so the shards from the first failed input on are taken apart into parts, from
 the last to the first: at any moment the records name a run of whole shards, and the parts the rest.
@@ -14,7 +14,7 @@ from data_tools.errors import StoreError
 from data_tools.pipeline.assembly import read_sources
 from data_tools.pipeline.folder import FAILURES, FINISHED, SOURCES, JobFolder, ShardRecord
 from data_tools.pipeline.inputs import Input
-from data_tools.pipeline.parts import Provenance, Source, part_path, write_part
+from data_tools.pipeline.parts import Provenance, Source, failure_path, part_path, write_part
 from data_tools.pipeline.plan import Plan
 from data_tools.store_manifest import MANIFEST, read_manifest
 
@@ -23,7 +23,7 @@ def reopen(folder: JobFolder, inputs: Sequence[Input], plan: Plan) -> None:
     """Turn a finished store back into the unfinished job that it was just before its end."""
     index_of = {one.id: index for index, one in enumerate(inputs)}
     sources = iter(read_sources(folder.store / SOURCES))
-    folder.begin(plan)
+    folder.make_folders()
     for shard in read_manifest(folder.store):
         shard.check_size(folder.store)
         indices, provenances = [], []
@@ -36,24 +36,27 @@ def reopen(folder: JobFolder, inputs: Sequence[Input], plan: Plan) -> None:
             provenances.append(_provenance(line))
         labelled = sum(one.structure is not None for one in provenances)
         folder.write_record(ShardRecord(shard, indices, labelled, provenances))
+    folder.begin(plan)  # only now: a job without records of its shards would do them again
     for name in (MANIFEST, FINISHED, SOURCES, FAILURES):
         (folder.store / name).unlink(missing_ok=True)
 
 
 def forget_failures(folder: JobFolder) -> None:
-    """Make the failed inputs of an unfinished job open again."""
-    files = folder.record_files()
-    taken: set[int] = set()
-    end = 0
-    for number, file in enumerate(files):
-        record = folder.read_record(file)
-        taken.update(record.indices)
-        end = record.end
-        if len(taken) < end:
-            _take_apart(folder, number)
-            break
+    """Make the failed inputs of an unfinished job open again; `close_gaps` comes next."""
     for path in folder.parts.glob("*.json"):
         path.unlink()
+
+
+def close_gaps(folder: JobFolder) -> None:
+    """Take apart the shards from the first on that has an open input before its end."""
+    start = 0
+    for number, file in enumerate(folder.record_files()):
+        record = folder.read_record(file)
+        left_out = set(range(start, record.end)).difference(record.indices)
+        if not all(failure_path(folder.parts, index).exists() for index in left_out):
+            _take_apart(folder, number)
+            return
+        start = record.end
 
 
 def _take_apart(folder: JobFolder, first: int) -> None:

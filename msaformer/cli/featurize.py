@@ -40,7 +40,7 @@ Stopped or killed? Run the same command again: it goes on where it was.
     "--structures",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Folder of structures named as the ids (.cif, .pdb, .ent, plain or .gz); they become labels.",
+    help="Folder of structures named as the ids (.cif, .bcif, .pdb, .ent, also .gz); they become labels.",
 )
 @click.option(
     "-o",

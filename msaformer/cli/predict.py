@@ -70,7 +70,7 @@ def command(
     device: str | None,
     overwrite: bool | None,
 ) -> int:
-    """Predict contacts and distances from each ALIGNMENT (A3M or aligned FASTA, plain or gzip).
+    """Predict contacts and distances from each ALIGNMENT (any format that `inspect` reads).
 
     Written to DIR for each target, named as its file: .npz (all of the prediction), .csv (a table of the pairs) and
     .rr (CASP). Inputs that fail are listed in DIR/failures.tsv, and the exit code is 3 (1 when all failed).
