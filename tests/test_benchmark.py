@@ -32,7 +32,7 @@ def test_every_part_is_reported_with_all_keys(report: dict[str, Any]) -> None:
     assert {figure["part"] for figure in report["figures"]} == {*COMPARED, "predict"}
     for figure in report["figures"]:
         assert figure.keys() == {"part", "name", "unit", "ours", "peer", "ratio", "target", "met"}
-        assert figure["ours"] >= 0
+        assert figure["ours"] >= 0 or "overhead" in figure["name"]  # a difference of two times
 
 
 def test_both_sides_compute_the_same(report: dict[str, Any]) -> None:
@@ -42,7 +42,7 @@ def test_both_sides_compute_the_same(report: dict[str, Any]) -> None:
 
 def test_times_of_both_sides_stand_beside_their_ratio(report: dict[str, Any]) -> None:
     for figure in report["figures"]:
-        if figure["peer"] is not None:
+        if figure["ratio"] is not None:
             quotient = figure["peer"] / figure["ours"]
             assert figure["ratio"] == pytest.approx(quotient) or figure["ratio"] == pytest.approx(
                 1 / quotient
