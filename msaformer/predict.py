@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from data_tools.alignment import Alignment, alignment_sha256
 from data_tools.features import MSAFeatures, featurize
@@ -46,8 +47,8 @@ def predict_features(
     sample = full_sample(features, depth, np.random.default_rng(_SEED))
     with torch.inference_mode():
         output = model.network(collate([sample], NUM_MAPS).to(device))
-        contacts = torch.sigmoid(output.contact_logits[0]).cpu().numpy()
-        distogram = torch.softmax(output.distogram_logits[0], dim=-1).cpu().numpy()
+        contacts = _symmetric(torch.sigmoid(output.contact_logits[0]))
+        distogram = _symmetric(torch.softmax(output.distogram_logits[0], dim=-1))
     expected, spread = expected_distance(distogram)
     return Prediction(
         name=name,
@@ -62,6 +63,11 @@ def predict_features(
         model={"name": model.name, "sha256": model.sha256, "sequences_used": sample.tokens.shape[0]},
         alignment_sha256=alignment_sha256(features.tokens, features.deletion_matrix),
     )
+
+
+def _symmetric(probs: Tensor) -> npt.NDArray[np.float32]:
+    """The mean of (i, j) and (j, i): of equal logits, torch rounds some probabilities another way by their place."""
+    return ((probs + probs.transpose(0, 1)) / 2).cpu().numpy()
 
 
 def expected_distance(
