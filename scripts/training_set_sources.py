@@ -21,6 +21,7 @@ from tqdm import tqdm
 from data_tools.alphabet import AMINO_ACIDS
 from data_tools.atomic import atomic_path
 from data_tools.errors import PipelineError, StructureError, ToolNotFoundError
+from data_tools.pipeline.inputs import STRUCTURE_SUFFIXES
 from data_tools.search.process import run
 from data_tools.structure import read_chains
 
@@ -28,7 +29,6 @@ METASTUDENT: Final = Path("/usr/share/metastudent-data/dataset_201401")
 ONTOLOGIES: Final = ("BPO", "CCO", "MFO")  # one BLAST database of sequences each; most are in all three
 PROMOD3_SCRIPT: Final = Path(__file__).with_name("promod3_structures.py")
 SYSTEM_PYTHON: Final = Path("/usr/bin/python3")  # Debian's, which sees python3-promod3
-STRUCTURE_SUFFIXES: Final = (".cif", ".pdb", ".ent", ".cif.gz", ".pdb.gz", ".ent.gz")
 MIN_SEQUENCE: Final = 25  # residues: shorter ones only cost time in a search
 _SAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
 _STEP_TIMEOUT_S: Final = 3600.0

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from cli_cases import GOOD, Terminal, files_in
 
+from data_tools.pipeline.inputs import target_id
 from msaformer import __version__
 from msaformer.cli import COMMANDS, main
-from msaformer.cli.messages import one_line, target_name
+from msaformer.cli.messages import one_line
 
 BAD_ALIGNMENTS: dict[str, tuple[bytes, str]] = {
     "empty file": (b"", "no sequence"),
@@ -130,7 +131,7 @@ def test_an_interrupt_is_exit_code_130(good: Path) -> None:
     [("a/T1.a3m", "T1"), ("T1.v2.A3M.gz", "T1.v2"), ("x.fasta", "x"), ("x.npz", "x.npz"), (".a3m", ".a3m")],
 )
 def test_a_target_is_named_by_its_file(file: str, name: str) -> None:
-    assert target_name(Path(file)) == name
+    assert target_id(Path(file)) == name
 
 
 def test_a_message_is_one_printable_line() -> None:

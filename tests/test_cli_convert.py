@@ -14,7 +14,8 @@ from cli_cases import QUERY, Terminal, files_in
 from data_tools.compression import COMPRESSION_SUFFIXES
 from data_tools.formats import FORMATS, read_alignment
 from data_tools.formats.writing import SUFFIXES
-from msaformer.cli import convert, main, messages
+from data_tools.pipeline import inputs
+from msaformer.cli import convert, main
 
 GLOBINS = Path("/usr/share/doc/hmmer/examples/tutorial/globins4.sto")
 
@@ -22,10 +23,8 @@ GLOBINS = Path("/usr/share/doc/hmmer/examples/tutorial/globins4.sto")
 def test_formats_and_suffixes_of_the_command_line_are_those_of_data_tools() -> None:
     assert convert.FORMATS == FORMATS
     assert all(suffix in SUFFIXES[name] for name, suffix in convert.SUFFIXES.items())
-    assert set(messages.ALIGNMENT_SUFFIXES) == {
-        suffix for suffixes in SUFFIXES.values() for suffix in suffixes
-    }
-    assert set(messages.COMPRESSION_SUFFIXES) == set(COMPRESSION_SUFFIXES)
+    assert set(inputs.ALIGNMENT_SUFFIXES) == {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
+    assert set(inputs.COMPRESSION_SUFFIXES) == set(COMPRESSION_SUFFIXES)
 
 
 def test_a_file_is_written_in_the_format_of_its_suffix(

@@ -15,7 +15,16 @@ ROOT = Path(__file__).parents[1]
 # Levels from the bottom up; a module may import its own level's package and those before it.
 LEVELS: dict[str, list[set[str]]] = {
     "data_tools": [
-        {"errors", "alphabet", "atomic", "compression", "read_report", "annotations", "binary_cif"},
+        {
+            "errors",
+            "alphabet",
+            "atomic",
+            "compression",
+            "read_report",
+            "annotations",
+            "binary_cif",
+            "stop_signals",
+        },
         {"alignment", "structure", "structure_file", "backbone", "sequence_match"},
         {
             "formats",

@@ -7,13 +7,10 @@ often the job was killed on its way.
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 from data_tools.errors import PipelineError, StoreError
@@ -26,6 +23,7 @@ from data_tools.pipeline.plan import Plan, absolute, read_plan
 from data_tools.pipeline.pool import Pool
 from data_tools.pipeline.retry import close_gaps, forget_failures, reopen
 from data_tools.pipeline.task import Options, Outcome, Task
+from data_tools.stop_signals import stop_signals
 
 _LOOK_UP_S: Final = 0.2  # how soon a stop signal is heard while all workers compute
 _VISIBLE_WITHIN_S: Final = 10.0  # a shared file system may show a file late (NFS caches names for seconds)
@@ -166,7 +164,7 @@ class _Job:
         try:
             assembler.advance(self._settled)
             if open_inputs:
-                with make_pool() as pool, _stop_signals() as received:
+                with make_pool() as pool, stop_signals() as received:
                     self._work(pool, iter(open_inputs), assembler, received)
             assembler.finish(self._plan)
         finally:
@@ -242,25 +240,3 @@ def _summary_of_finished(folder: JobFolder, plan: Plan) -> Summary:
 
 def _unwritable(store: Path, message: str) -> str:
     return f"{store}: cannot go on: {message}; once that is mended, run the same command again: what is done is kept"
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """A list that receives SIGINT or SIGTERM, to stop between two steps; a second one stops at once."""
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may catch signals
-        yield received
-        return
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    watched = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, note) for number in watched}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

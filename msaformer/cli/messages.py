@@ -10,28 +10,12 @@ from typing import Final
 import click
 
 from data_tools.atomic import atomic_path
+from data_tools.pipeline.inputs import target_id
+from data_tools.pipeline.messages import one_line as one_line  # the commands have it from here
 
 ALL_FAILED: Final = 1
 SOME_FAILED: Final = 3
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
-
-ALIGNMENT_SUFFIXES: Final = (
-    *(".a3m", ".a2m", ".fasta", ".fas", ".fa", ".faa", ".afa", ".aln"),
-    *(".sto", ".stk", ".stockholm", ".clustal", ".clw", ".psicov"),
-)
-COMPRESSION_SUFFIXES: Final = (".gz", ".bz2", ".zst", ".xz")
-
-
-def one_line(error: BaseException | str) -> str:
-    """A message without line ends, control characters or tabs, whatever a hostile file put into it."""
-    if isinstance(error, OSError) and error.strerror:
-        named = f"{error.filename}: " if error.filename is not None else ""
-        text = f"{named}{error.strerror.lower()}"
-    else:
-        text = str(error) or type(error).__name__
-    return "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in " ".join(text.split())
-    )
 
 
 def print_error(error: BaseException | str) -> None:
@@ -39,27 +23,12 @@ def print_error(error: BaseException | str) -> None:
     click.echo(f"error: {one_line(error)}", err=True)
 
 
-def target_name(path: Path) -> str:
-    """The id of a target: its file name without the suffixes of compression and alignment.
-
-    >>> target_name(Path("data/T1049.v2.A3M.gz"))
-    'T1049.v2'
-    """
-    name = path.name
-    for suffixes in (COMPRESSION_SUFFIXES, ALIGNMENT_SUFFIXES):
-        for suffix in suffixes:
-            if name.lower().endswith(suffix) and len(name) > len(suffix):
-                name = name[: -len(suffix)]
-                break
-    return name
-
-
 def named_targets(paths: Sequence[Path]) -> dict[str, Path]:
     """Name the target of each path; raises UsageError when two would write the same files."""
     targets: dict[str, Path] = {}
     seen: dict[str, Path] = {}
     for path in paths:
-        name = target_name(path)
+        name = target_id(path)
         other = seen.setdefault(name.casefold(), path)  # some file systems ignore case
         if name in targets or other is not path:
             raise click.UsageError(f"{other} and {path} would both be written as {name!r}; rename one")

@@ -110,7 +110,16 @@ def training_batches(store: Store, config: Config, first_step: int) -> Generator
         ) from error
     finally:
         if isinstance(batches, _MultiProcessingDataLoaderIter):
-            batches._shutdown_workers()  # now: an error's traceback would keep them until the program hangs on them
+            _end_workers(batches)  # now: an error's traceback would keep them until the program hangs on them
+
+
+def _end_workers(batches: _MultiProcessingDataLoaderIter) -> None:
+    """End the worker processes; one that dies on its way out has done its work, and hides no error of the batches."""
+    try:
+        batches._shutdown_workers()
+    except RuntimeError as error:  # torch raises it wherever the main thread is when it hears of the death
+        if "DataLoader worker" not in str(error):
+            raise
 
 
 def _collate(samples: list[Sample]) -> Batch:

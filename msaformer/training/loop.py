@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from types import FrameType
 from typing import Never
 
 import torch
 from tqdm import tqdm
 
+from data_tools.stop_signals import stop_signals
 from data_tools.store import Store, open_store
 from msaformer.config import Config, LossConfig, dump_config
 from msaformer.data.batch import Batch
@@ -75,7 +73,7 @@ def train(config: Config, *, resume: bool = False, show_progress: bool = False) 
     (output / "config.yaml").write_text(dump_config(config), encoding="utf-8")
     with (
         RunLog(output, first_step) as log,
-        _stop_signals() as stopped,
+        stop_signals() as stopped,
         _progress(config, first_step, show_progress) as bar,
         closing(training_batches(train_store, config, first_step)) as batches,
     ):
@@ -192,28 +190,6 @@ def _save(engine: Engine, average: WeightAverage, config: Config, data: str, ste
 
 def _save_average(average: WeightAverage, config: Config) -> None:
     save_weights(average.tensors, config.model, config.name, config.training.output / "weights.safetensors")
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """A list that receives SIGINT or SIGTERM, so that the loop can save before it stops; a second one stops at once."""
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may catch signals
-        yield received
-        return
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    watched = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, note) for number in watched}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _progress(config: Config, first_step: int, show: bool) -> "tqdm[Never]":
