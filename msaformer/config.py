@@ -54,6 +54,7 @@ class ModelConfig(_Section):
         False, description="one row-attention map for all sequences, as in MSA Transformer"
     )
     coevolution: bool = Field(True, description="embed the co-evolution maps into the pair track")
+    orientations: bool = Field(False, description="heads for ω, θ and φ of residue pairs, as in trRosetta")
     num_recycles: int = Field(0, ge=0, le=16, description="further passes through the trunk [3]")
     msa_dropout: float = Field(0.15, ge=0, lt=1, description="row attention, shared over sequences [0.15]")
     pair_dropout: float = Field(
@@ -63,6 +64,9 @@ class ModelConfig(_Section):
     max_depth: int = Field(
         128, ge=1, description="sequences given to the trunk in prediction; chosen by sequence weight"
     )
+
+
+_Side = Annotated[int, Field(ge=1)]
 
 
 class DataConfig(_Section):
@@ -80,11 +84,18 @@ class DataConfig(_Section):
         0.7, ge=0, le=1, description="share of crops that take max_depth sequences"
     )
     mask_ratio: float = Field(0.15, ge=0, lt=1, description="share of MSA cells to be predicted [0.15]")
+    mask_by: Literal["residue", "row", "column", "block"] = Field(
+        "residue", description="what is masked together: single cells, whole rows, whole columns, rectangles"
+    )
+    mask_block: tuple[_Side, _Side] = Field((4, 8), description="sequences and residues of a masked block")
     drop_coevolution: float = Field(
         0.1, ge=0, le=1, description="share of examples without co-evolution maps"
     )
     num_workers: int = Field(
-        1, ge=0, le=64, description="processes that prepare examples; 0: the training process"
+        1, ge=0, le=64, description="processes that prepare examples, for each rank; 0: the training process"
+    )
+    max_skipped_share: float = Field(
+        0.05, ge=0, le=1, description="a run stops when more of its examples than this cannot be read"
     )
 
     @model_validator(mode="after")
@@ -100,7 +111,22 @@ class LossConfig(_Section):
     contact: float = Field(1.0, ge=0, description="binary cross-entropy of Cβ-Cβ < 8 Å")
     distogram: float = Field(0.3, ge=0, description="cross-entropy over the distance bins [0.3]")
     masked_msa: float = Field(0.1, ge=0, description="cross-entropy of masked MSA cells [2.0]")
+    orientation: float = Field(
+        0.0, ge=0, description="cross-entropy over the bins of ω, θ, φ; needs model.orientations"
+    )
+    weighting: Literal["fixed", "uncertainty"] = Field(
+        "fixed", description="uncertainty: each task's weight is also learned (Kendall et al. 2018)"
+    )
+    example_weight: Literal["equal", "sqrt_length", "cells"] = Field(
+        "equal", description="an example counts once, by √L of its crop, or by the pairs or cells it scores"
+    )
     min_separation: int = Field(6, ge=1, description="smallest |i - j| of a scored contact")
+    contact_positive_weight: float = Field(
+        1.0, gt=0, description="weight of contacts against non-contacts, some 30 times as many"
+    )
+    contact_focal_gamma: float = Field(
+        0.0, ge=0, description="focal loss: pairs already well predicted count less (Lin et al. 2017); 0: off"
+    )
 
 
 _Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -127,7 +153,9 @@ class TrainingConfig(_Section):
     seed: int = Field(0, ge=0, lt=2**32, description="seed of everything random")
     steps: int = Field(2000, ge=1, description="optimizer steps in all")
     batch_size: int = Field(1, ge=1, description="examples a forward pass")
-    accumulation: int = Field(4, ge=1, description="forward passes an optimizer step")
+    accumulation: int = Field(
+        4, ge=1, description="forward passes an optimizer step, shared by the data-parallel ranks"
+    )
     log_every: int = Field(10, ge=1, description="steps")
     validate_every: int = Field(500, ge=1, description="steps")
     validation_examples: int = Field(40, ge=1, description="the first so many of the validation store")
@@ -136,6 +164,12 @@ class TrainingConfig(_Section):
     )
     checkpoint_every: int = Field(200, ge=1, description="steps")
     keep_checkpoints: int = Field(2, ge=1, description="older ones are removed")
+    init_weights: Path | None = Field(
+        None, description="weights to start from, as fine-tuning after pre-training does; none: random"
+    )
+    tensorboard: bool = Field(True, description="write OUTPUT/tensorboard beside log.jsonl")
+    wandb_project: str | None = Field(None, description="log to this Weights & Biases project too")
+    mlflow_experiment: str | None = Field(None, description="log to this MLflow experiment too")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="auto: cuda, then mps, then cpu"
     )
@@ -143,6 +177,48 @@ class TrainingConfig(_Section):
         "float32", description="bfloat16: autocast; norms, softmax in float32"
     )
     num_threads: int = Field(0, ge=0, description="CPU threads of torch; 0: torch's own choice")
+
+
+class ParallelConfig(_Section):
+    """Several processes. An optimizer step takes the same examples however many ranks share the work."""
+
+    engine: Literal["auto", "torch", "deepspeed"] = Field(
+        "auto", description="auto: torch for one process, deepspeed for more"
+    )
+    zero_stage: int = Field(
+        2, ge=0, le=3, description="ranks share: 0 nothing, 1 optimizer, 2 and gradients, 3 and parameters"
+    )
+    axial: int = Field(1, ge=1, description="ranks that share one sample; must divide the number of ranks")
+    offload_optimizer: bool = Field(False, description="optimizer state in the host's memory; zero_stage ≥ 1")
+    offload_parameters: bool = Field(False, description="parameters in the host's memory; zero_stage 3")
+    timeout_s: int = Field(1800, ge=10, description="a rank that waits longer for the others gives up")
+    deepspeed: dict[str, Any] = Field(
+        {}, description="further keys for DeepSpeed's configuration; those derived from ours are refused"
+    )
+
+    @model_validator(mode="after")
+    def _offload_needs_a_stage(self) -> Self:
+        if self.offload_optimizer and self.zero_stage < 1:
+            raise ValueError("offload_optimizer needs zero_stage 1, 2 or 3")
+        if self.offload_parameters and self.zero_stage != 3:
+            raise ValueError("offload_parameters needs zero_stage 3")
+        return self
+
+
+class ExecutionConfig(_Section):
+    """Memory against speed; nothing here changes what is computed, beyond rounding."""
+
+    memory_gb: float = Field(0.0, ge=0, description="most memory a rank may take, 10⁹ bytes; 0: what is free")
+    checkpointing: Literal["auto", "none", "blocks", "offload", "deepspeed"] = Field(
+        "auto",
+        description="blocks: keep block inputs alone and compute the rest again; offload: those in the host's "
+        "memory; deepspeed: by its module; auto: what the memory asks for",
+    )
+    chunk_mib: int = Field(0, ge=0, description="largest table one operation may hold at a time; 0: by plan")
+    attention: Literal["auto", "own", "reference", "sdpa", "cuequivariance", "deepspeed"] = Field(
+        "auto", description="kernel of pair-biased attention; auto: own, the one that runs everywhere"
+    )
+    compile: bool = Field(False, description="torch.compile the blocks")
 
 
 class Config(_Section):
@@ -154,6 +230,8 @@ class Config(_Section):
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     training: TrainingConfig = TrainingConfig()
+    parallel: ParallelConfig = ParallelConfig()
+    execution: ExecutionConfig = ExecutionConfig()
 
 
 def load_config(path: Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:

@@ -81,7 +81,7 @@ WRONG: dict[str, tuple[str, str]] = {
         "training: {max_depth: 1}",
         r"did you mean model\.max_depth or data\.max_depth\?",
     ),
-    "key like no other": ("loss: {zzz: 1}", "known: contact, distogram, masked_msa, min_separation"),
+    "key like no other": ("loss: {zzz: 1}", "known: contact, distogram, masked_msa, orientation"),
     "word for a number": (
         "model: {num_blocks: fast}",
         r"model\.num_blocks: input should be a valid integer.*'fast'",

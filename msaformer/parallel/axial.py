@@ -1,0 +1,139 @@
+"""Axial sharding: D ranks share one sample, each holding some rows or some columns of its tables.
+
+The MSA track `[B, N, L, c]` is sharded on N for row attention and on L for everything that works within a column; the
+pair track `[B, L, L, c]` is sharded on its first residue axis. One all-to-all leads from one to the other (dynamic
+axial parallelism, Cheng et al. 2022, "FastFold", section 4). Tables that all need whole are gathered.
+
+Every operation is exact and differentiable for a loss that is the sum of the ranks' partial losses. With one rank each
+is the identity, so that one network serves both cases. Sharded axes must be multiples of D (`collate` pads them).
+
+Dimension key: D ranks that share a sample; axes are counted as in the whole table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+class AxialSharding:
+    """What this rank holds of a sample that `size` ranks share; `group` is their process group."""
+
+    def __init__(self, rank: int = 0, size: int = 1, group: dist.ProcessGroup | None = None) -> None:
+        if size > 1 and group is None:
+            raise ValueError(
+                "several ranks need their process group (never the world's: it is torch's to keep)"
+            )
+        self.rank = rank
+        self.size = size
+        self.group = group
+
+    def local(self, length: int) -> slice:
+        """Places of an axis of `length` that this rank holds."""
+        share, rest = divmod(length, self.size)
+        if rest:
+            raise ValueError(f"an axis of {length} cannot be shared by {self.size} ranks; pad it")
+        return slice(self.rank * share, (self.rank + 1) * share)
+
+    def take(self, x: Tensor, axis: int) -> Tensor:
+        """This rank's part of a table that every rank holds whole and alike; its gradient stays on this rank."""
+        if self.size == 1:
+            return x
+        places = self.local(x.shape[axis])
+        return x.narrow(axis, places.start, places.stop - places.start)
+
+    def swap(self, x: Tensor, whole: int, sharded: int) -> Tensor:
+        """From a table sharded on axis `sharded` to the same one sharded on axis `whole` (all-to-all)."""
+        if self.size == 1:
+            return x
+        out: Tensor = _Swap.apply(x, whole, sharded, self)  # type: ignore[no-untyped-call]
+        return out
+
+    def gather(self, x: Tensor, axis: int) -> Tensor:
+        """The whole table on every rank, from one sharded on `axis`; gradients are summed over the ranks."""
+        if self.size == 1:
+            return x
+        out: Tensor = _Gather.apply(x, axis, self)  # type: ignore[no-untyped-call]
+        return out
+
+    def sum(self, x: Tensor) -> Tensor:
+        """The sum of the ranks' tables on every rank."""
+        if self.size == 1:
+            return x
+        out: Tensor = _Sum.apply(x, self)  # type: ignore[no-untyped-call]
+        return out
+
+    def transpose(self, pair: Tensor) -> Tensor:
+        """Exchange the two residue axes of a pair table `[B, L, L, …]` sharded on the first; so is the result."""
+        return self.swap(pair, 2, 1).transpose(1, 2)
+
+
+UNSHARDED = AxialSharding()
+"""One rank holds all."""
+
+
+class _Swap(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, whole: int, sharded: int, axial: AxialSharding) -> Tensor:
+        ctx.axes, ctx.axial = (whole, sharded), axial
+        return _all_to_all(x, whole, sharded, axial)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        whole, sharded = ctx.axes
+        return _all_to_all(grad, sharded, whole, ctx.axial), None, None, None
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, axis: int, axial: AxialSharding) -> Tensor:
+        ctx.axis, ctx.axial = axis, axial
+        parts = x.new_empty((axial.size, *x.shape))
+        dist.all_gather(list(parts.unbind()), x.contiguous(), group=axial.group)
+        return _joined(parts, axis)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        axial = ctx.axial
+        parts = _parts(grad, ctx.axis, axial.size)
+        own = torch.empty_like(parts[0])
+        dist.reduce_scatter(own, list(parts.unbind()), group=axial.group)
+        return own, None, None
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, axial: AxialSharding) -> Tensor:
+        ctx.axial = axial
+        return _all_reduced(x, axial)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return _all_reduced(grad, ctx.axial), None
+
+
+def _all_to_all(x: Tensor, whole: int, sharded: int, axial: AxialSharding) -> Tensor:
+    sent = _parts(x, whole, axial.size)
+    received = torch.empty_like(sent)
+    dist.all_to_all_single(received, sent, group=axial.group)
+    return _joined(received, sharded)
+
+
+def _all_reduced(x: Tensor, axial: AxialSharding) -> Tensor:
+    total = x.clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(total, group=axial.group)
+    return total
+
+
+def _parts(x: Tensor, axis: int, size: int) -> Tensor:
+    """The shares of the ranks along `axis`, `[size, …]`, contiguous."""
+    shape = (*x.shape[:axis], size, x.shape[axis] // size, *x.shape[axis + 1 :])
+    return x.reshape(shape).movedim(axis, 0).contiguous()
+
+
+def _joined(parts: Tensor, axis: int) -> Tensor:
+    """The inverse of `_parts`."""
+    return parts.movedim(0, axis).flatten(axis, axis + 1)
