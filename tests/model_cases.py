@@ -94,7 +94,7 @@ def first_real(*real: int, of: int) -> Tensor:
 
 
 def sample(depth: int, length: int, *, seed: int = 0, **changes: Any) -> Sample:
-    """A random example with co-evolution maps and distances."""
+    """A random example with co-evolution maps, distances and orientations."""
     rng = np.random.default_rng(seed)
     maps = rng.normal(size=(length, length, NUM_MAPS)).astype(np.float32)
     distances = rng.uniform(3, 30, size=(length, length)).astype(np.float32)
@@ -106,6 +106,8 @@ def sample(depth: int, length: int, *, seed: int = 0, **changes: Any) -> Sample:
         "coevolution": maps + maps.transpose(1, 0, 2),
         "distances": np.minimum(distances, distances.T),
         "masked_targets": rng.integers(NUM_SYMBOLS, size=(depth, length)),
+        "orientations": rng.uniform(-3, 3, size=(length, length, 3)).astype(np.float32),
+        "name": f"example-{seed}",
     }
     return Sample(**(arrays | changes))
 

@@ -20,9 +20,10 @@ def batch() -> Batch:
     return collate([sample(*size, seed=seed) for seed, size in enumerate(SIZES)], NUM_MAPS)
 
 
-@pytest.mark.parametrize(
-    "name", [f.name for f in fields(Batch) if not f.name.startswith(("has_", "residue_m", "seq"))]
-)
+MASKS_AND_WORDS = {"has_coevolution", "residue_mask", "sequence_mask", "names", "skipped"}
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(Batch) if f.name not in MASKS_AND_WORDS])
 def test_collate_keeps_every_real_value_at_its_place(name: str) -> None:
     padded = getattr(batch(), name)
     for b, (depth, length) in enumerate(SIZES):
@@ -53,15 +54,49 @@ def test_padding_is_never_scored() -> None:
     found = batch()
     assert torch.all(found.masked_targets[~found.msa_mask] == NOT_SCORED)
     assert found.distances[~found.pair_mask].isnan().all()
+    assert found.orientations is not None
+    assert found.orientations[~found.pair_mask].isnan().all()
 
 
 def test_a_sample_without_maps_distances_or_targets_says_so_in_the_batch() -> None:
-    bare = sample(3, 5, coevolution=None, distances=None, masked_targets=None)
+    bare = sample(3, 5, coevolution=None, distances=None, masked_targets=None, orientations=None)
     found = collate([sample(3, 5), bare], NUM_MAPS)
     assert found.has_coevolution.tolist() == [True, False]
     assert torch.all(found.coevolution[1] == 0)
     assert found.distances[1].isnan().all()
     assert torch.all(found.masked_targets[1] == NOT_SCORED)
+    assert found.orientations is not None
+    assert found.orientations[1].isnan().all()
+
+
+def test_a_batch_in_which_no_sample_has_orientations_holds_none() -> None:
+    assert collate([sample(3, 5, orientations=None)] * 2, NUM_MAPS).orientations is None
+
+
+@pytest.mark.parametrize(("multiple", "depth", "length"), [(1, 4, 5), (2, 4, 6), (4, 4, 8), (3, 6, 6)])
+def test_both_axes_are_padded_to_a_multiple_and_what_is_added_is_not_real(
+    multiple: int, depth: int, length: int
+) -> None:
+    plain = batch()
+    found = collate(
+        [sample(*size, seed=seed) for seed, size in enumerate(SIZES)], NUM_MAPS, multiple_of=multiple
+    )
+    assert found.msa_mask.shape == (2, depth, length)
+    assert found.orientations is not None
+    assert found.orientations.shape == (2, length, length, 3)
+    assert int(found.msa_mask.sum()) == int(plain.msa_mask.sum()) == 3 * 5 + 4 * 2
+    assert torch.all(found.masked_targets[~found.msa_mask] == NOT_SCORED)
+    assert found.distances[~found.pair_mask].isnan().all()
+    assert torch.equal(found.tokens[:, :4, :5], plain.tokens)
+    assert torch.equal(found.coevolution[:, :5, :5], plain.coevolution)
+
+
+def test_a_batch_names_its_examples_and_says_what_was_skipped() -> None:
+    found = collate([sample(3, 5), sample(4, 2, seed=1, skipped="h7: gone")], NUM_MAPS)
+    assert found.names == ("example-0", "example-1")
+    assert found.skipped == ("h7: gone",)
+    moved = found.to(torch.device("meta"))
+    assert (moved.names, moved.skipped) == (found.names, found.skipped)
 
 
 def test_a_batch_of_bare_samples_has_the_number_of_maps_it_is_told() -> None:
@@ -77,6 +112,7 @@ def test_a_batch_of_bare_samples_has_the_number_of_maps_it_is_told() -> None:
         ("coevolution", np.zeros((5, 4, 2), np.float32)),
         ("distances", np.zeros((4, 4), np.float32)),
         ("masked_targets", np.zeros((4, 5), np.int64)),
+        ("orientations", np.zeros((5, 5, 2), np.float32)),
     ],
 )
 def test_a_sample_whose_shapes_disagree_is_refused_by_name(name: str, wrong: Any) -> None:
@@ -94,9 +130,10 @@ def test_records_are_frozen() -> None:
 def test_moving_a_batch_moves_every_tensor_and_changes_none() -> None:
     elsewhere = batch().to(torch.device("meta"))
     here = batch().to(torch.device("cpu"))
-    for field in fields(Batch):
-        assert getattr(elsewhere, field.name).is_meta, field.name
-        np.testing.assert_array_equal(getattr(here, field.name), getattr(batch(), field.name))
+    tensors = {f.name for f in fields(Batch)} - {"names", "skipped"}
+    for name in tensors:
+        assert getattr(elsewhere, name).is_meta, name
+        np.testing.assert_array_equal(getattr(here, name), getattr(batch(), name))
 
 
 def test_collate_refuses_a_sample_with_another_number_of_maps() -> None:

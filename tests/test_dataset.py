@@ -13,9 +13,18 @@ from training_cases import hairpin, tiny_config, write_hairpins
 
 from data_tools.alphabet import MASK
 from data_tools.store import Store, open_store
-from msaformer.data.batch import NOT_SCORED, Sample
+from data_tools.store_stream import epoch_order
+from msaformer.data import dataset
+from msaformer.data.batch import NOT_SCORED, Batch, Sample
 from msaformer.data.cropping import standardize_maps
-from msaformer.data.dataset import TrainingSamples, full_sample, training_batches, training_sample
+from msaformer.data.dataset import (
+    TrainingSamples,
+    full_sample,
+    passes_per_rank,
+    training_batches,
+    training_sample,
+)
+from msaformer.errors import ConfigError
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -135,6 +144,64 @@ def test_batches_of_a_resumed_run_are_those_it_would_have_seen(
     resumed = list(training_batches(store, config, first_step))
     for late, early in zip(resumed, whole[first_step * 2 :], strict=True):
         assert_same(late, early)
+
+
+def passes(batches: list[list[Batch]]) -> list[Batch]:
+    """The forward passes of a run in order, from those of each rank."""
+    return [batch for turn in zip(*batches, strict=True) for batch in turn]
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_the_ranks_together_see_what_one_rank_sees_bit_for_bit(
+    ranks: int, store: Store, tmp_path: Path
+) -> None:
+    config = tiny_config(tmp_path, tmp_path, training__steps=5, training__accumulation=4)
+    whole = list(training_batches(store, config, 2))
+    assert len(whole) == 3 * 4
+    shares = [
+        list(training_batches(store, config, 2, data_rank=rank, data_ranks=ranks)) for rank in range(ranks)
+    ]
+    for together, alone in zip(passes(shares), whole, strict=True):
+        assert_same(together, alone)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_worker_processes_change_no_batch(workers: int, store: Store, tmp_path: Path) -> None:
+    def of(num_workers: int) -> list[Batch]:
+        config = tiny_config(
+            *(tmp_path, tmp_path),
+            data__num_workers=num_workers,
+            training__steps=3,
+            training__accumulation=6,
+        )
+        return list(training_batches(store, config, 1, data_rank=1, data_ranks=2, multiple_of=4))
+
+    here, elsewhere = of(0), of(workers)
+    assert len(here) == 2 * 3
+    for one, other in zip(here, elsewhere, strict=True):
+        assert_same(one, other)
+        assert one.tokens.shape[1] % 4 == one.tokens.shape[2] % 4 == 0
+
+
+def test_forward_passes_that_ranks_cannot_share_are_refused(store: Store, tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, tmp_path, training__accumulation=2)
+    message = (
+        r"training\.accumulation=2 forward passes cannot be shared by 8 .* a multiple of 8, or a larger "
+    )
+    with pytest.raises(ConfigError, match=message):
+        next(training_batches(store, config, 0, data_ranks=8))
+    assert passes_per_rank(config.training, 2) == 1
+
+
+def test_the_order_of_an_epoch_is_made_once(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    monkeypatch.setattr(dataset, "epoch_order", lambda *given: made.append(given[2]) or epoch_order(*given))
+    samples = TrainingSamples(store, tiny_config(tmp_path, tmp_path).data, 5)
+    names = [samples[position].name for position in range(6)]
+    assert made == [0, 1]
+    assert names == [store.ids[index] for epoch in (0, 1) for index in epoch_order(store, 5, epoch)]
 
 
 def test_batches_do_not_touch_the_global_generators(store: Store, tmp_path: Path) -> None:

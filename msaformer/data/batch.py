@@ -5,9 +5,10 @@ Dimension key: B batch, N sequences, L residues, k co-evolution maps.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Final
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 NOT_SCORED: Final = -100  # target of an MSA cell that is not to be predicted
+NUM_ANGLES: Final = 3  # ω, θ, φ
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +38,12 @@ class Sample:
     """`[L, L]` in Å, NaN = unknown; None: no structure."""
     masked_targets: npt.NDArray[np.int64] | None
     """`[N, L]`, true token of a cell to be predicted, NOT_SCORED elsewhere; None: nothing to predict."""
+    orientations: npt.NDArray[np.float32] | None = None
+    """`[L, L, 3]`, ω, θ, φ in radians (`data_tools.orientations`), NaN = unknown; None: no structure."""
+    name: str = ""
+    """Id of the example, for messages."""
+    skipped: str | None = None
+    """Why the example that stood here could not be read, so that this one was taken in its place."""
 
     def __post_init__(self) -> None:
         depth, length = self.tokens.shape
@@ -45,6 +53,7 @@ class Sample:
             "residue_index": (length,),
             "distances": (length, length),
             "masked_targets": (depth, length),
+            "orientations": (length, length, NUM_ANGLES),
         }
         for name, shape in wanted.items():
             value = getattr(self, name)
@@ -56,7 +65,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Padded tensors and masks (True = real)."""
+    """Padded tensors and masks (True = real), and what is to be said of the examples."""
 
     tokens: Int[Tensor, "B N L"]
     deletions: Float[Tensor, "B N L"]
@@ -69,6 +78,13 @@ class Batch:
     distances: Float[Tensor, "B L L"]
     """Å, NaN = unknown (padding and examples without structure included)."""
     masked_targets: Int[Tensor, "B N L"]
+    """True tokens of the cells to be predicted, NOT_SCORED elsewhere."""
+    orientations: Float[Tensor, "B L L 3"] | None = None
+    """ω, θ, φ in radians, NaN = unknown (padding included); None when no example of the batch has any."""
+    names: tuple[str, ...] = ()
+    """Ids of the examples, for messages."""
+    skipped: tuple[str, ...] = ()
+    """One line for each example that could not be read and in whose place another stands."""
 
     @property
     def msa_mask(self) -> Bool[Tensor, "B N L"]:
@@ -82,51 +98,63 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved: dict[str, Any] = {
+            name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)
 
 
-def collate(samples: Sequence[Sample], num_maps: int) -> Batch:
-    """Pad samples to the largest N and L among them; `num_maps` = k, for samples without co-evolution maps."""
-    size = len(samples)
-    depth = max(sample.tokens.shape[0] for sample in samples)
-    length = max(sample.tokens.shape[1] for sample in samples)
-    tokens = torch.zeros(size, depth, length, dtype=torch.int64)
-    deletions = torch.zeros(size, depth, length)
-    profile = torch.zeros(size, length, samples[0].profile.shape[-1])
-    residue_index = torch.zeros(size, length, dtype=torch.int64)
-    coevolution = torch.zeros(size, length, length, num_maps)
-    distances = torch.full((size, length, length), torch.nan)
-    masked_targets = torch.full((size, depth, length), NOT_SCORED, dtype=torch.int64)
-    sequence_mask = torch.zeros(size, depth, dtype=torch.bool)
-    residue_mask = torch.zeros(size, length, dtype=torch.bool)
-    for b, sample in enumerate(samples):
-        n, l = sample.tokens.shape  # noqa: E741
-        tokens[b, :n, :l] = torch.from_numpy(sample.tokens.astype(np.int64))
-        deletions[b, :n, :l] = torch.from_numpy(sample.deletions)
-        profile[b, :l] = torch.from_numpy(sample.profile)
-        residue_index[b, :l] = torch.from_numpy(sample.residue_index.astype(np.int64))
-        if sample.coevolution is not None:
-            if sample.coevolution.shape[-1] != num_maps:
-                raise ValueError(
-                    f"a sample has {sample.coevolution.shape[-1]} co-evolution maps, not {num_maps}"
-                )
-            coevolution[b, :l, :l] = torch.from_numpy(sample.coevolution)
-        if sample.distances is not None:
-            distances[b, :l, :l] = torch.from_numpy(sample.distances)
-        if sample.masked_targets is not None:
-            masked_targets[b, :n, :l] = torch.from_numpy(sample.masked_targets)
-        sequence_mask[b, :n] = True
-        residue_mask[b, :l] = True
-    has_coevolution = torch.tensor([sample.coevolution is not None for sample in samples])
+def collate(samples: Sequence[Sample], num_maps: int, *, multiple_of: int = 1) -> Batch:
+    """Pad samples to the largest N and L among them; `num_maps` = k, for samples without co-evolution maps.
+
+    N and L are rounded up to multiples of `multiple_of`, so that as many ranks can share them (axial sharding).
+    """
+    depth = _rounded_up(max(sample.tokens.shape[0] for sample in samples), multiple_of)
+    length = _rounded_up(max(sample.tokens.shape[1] for sample in samples), multiple_of)
+    for sample in samples:
+        if sample.coevolution is not None and sample.coevolution.shape[-1] != num_maps:
+            raise ValueError(f"a sample has {sample.coevolution.shape[-1]} co-evolution maps, not {num_maps}")
+    cells, pairs = (depth, length), (length, length)
+    targets = _padded([sample.masked_targets for sample in samples], cells, torch.int64, NOT_SCORED)
+    angles = [sample.orientations for sample in samples]
+    has_angles = any(angle is not None for angle in angles)
+    num_symbols = samples[0].profile.shape[-1]
     return Batch(
-        tokens=tokens,
-        deletions=deletions,
-        profile=profile,
-        residue_index=residue_index,
-        coevolution=coevolution,
-        has_coevolution=has_coevolution,
-        sequence_mask=sequence_mask,
-        residue_mask=residue_mask,
-        distances=distances,
-        masked_targets=masked_targets,
+        tokens=_padded([sample.tokens for sample in samples], cells, torch.int64),
+        deletions=_padded([sample.deletions for sample in samples], cells),
+        profile=_padded([sample.profile for sample in samples], (length, num_symbols)),
+        residue_index=_padded([sample.residue_index for sample in samples], (length,), torch.int64),
+        coevolution=_padded([sample.coevolution for sample in samples], (*pairs, num_maps)),
+        has_coevolution=torch.tensor([sample.coevolution is not None for sample in samples]),
+        sequence_mask=_first([sample.tokens.shape[0] for sample in samples], depth),
+        residue_mask=_first([sample.tokens.shape[1] for sample in samples], length),
+        distances=_padded([sample.distances for sample in samples], pairs, fill=math.nan),
+        masked_targets=targets,
+        orientations=_padded(angles, (*pairs, NUM_ANGLES), fill=math.nan) if has_angles else None,
+        names=tuple(sample.name for sample in samples),
+        skipped=tuple(sample.skipped for sample in samples if sample.skipped is not None),
     )
+
+
+def _rounded_up(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple
+
+
+def _padded(
+    values: Sequence[npt.NDArray[Any] | None],
+    shape: tuple[int, ...],
+    dtype: torch.dtype = torch.float32,
+    fill: int | float = 0,
+) -> Tensor:
+    """Stack arrays into `[B, *shape]`, each in the low corner of its place; None leaves the place to `fill`."""
+    out = torch.full((len(values), *shape), fill, dtype=dtype)
+    for place, value in zip(out, values, strict=True):
+        if value is not None:
+            place[tuple(slice(size) for size in value.shape)] = torch.from_numpy(value)
+    return out
+
+
+def _first(sizes: Sequence[int], of: int) -> Bool[Tensor, "B of"]:
+    """True for the first `sizes[b]` of `of` places."""
+    return torch.arange(of)[None] < torch.tensor(sizes)[:, None]

@@ -1,11 +1,18 @@
-"""From stored examples to samples: crops for training, whole proteins for validation and prediction."""
+"""From stored examples to samples: crops for training, whole proteins for validation and prediction.
+
+The order of a training run does not depend on the number of ranks or worker processes. With b = training.batch_size
+and a = training.accumulation, optimizer step s takes the positions [s·a·b, (s+1)·a·b) of the run in a forward passes
+of b examples; of R data-parallel ranks, rank r gets the passes r, r + R, r + 2R, … of each step.
+"""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Generator, Iterator
+from dataclasses import replace
+from functools import partial
 from multiprocessing import resource_tracker
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +23,20 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from data_tools.errors import DataToolsError
 from data_tools.features import COEVOLUTION_MAPS, MSAFeatures
 from data_tools.store import Example, Store
-from msaformer.config import Config, DataConfig
+from data_tools.store_stream import epoch_order
+from msaformer.config import Config, DataConfig, TrainingConfig
 from msaformer.data.batch import Batch, Sample, collate
 from msaformer.data.cropping import crop_residues, draw_depth, sample_rows, standardize_maps
 from msaformer.data.masking import mask_cells
-from msaformer.errors import TrainingError
+from msaformer.errors import ConfigError, TrainingError
 
 NUM_MAPS = len(COEVOLUTION_MAPS)
+
+_SAMPLES: Final = (
+    0,
+    1,
+)  # keeps the numbers of samples apart from those of the order of an epoch, [seed, epoch]
+_MAX_READ_AHEAD: Final = 32  # batches a rank; each holds a dozen open files, of some 1,024 a process may have
 
 
 def full_sample(
@@ -47,50 +61,69 @@ def training_sample(example: Example, config: DataConfig, rng: np.random.Generat
     maps = standardize_maps(features.coevolution) if with_maps else None
     sample = _sample(features, example.distances, rows, residues, maps)
     tokens, targets = mask_cells(sample.tokens, config.mask_ratio, rng)
-    return Sample(
-        tokens=tokens,
-        deletions=sample.deletions,
-        profile=sample.profile,
-        residue_index=sample.residue_index,
-        coevolution=sample.coevolution,
-        distances=sample.distances,
-        masked_targets=targets,
-    )
+    return replace(sample, tokens=tokens, masked_targets=targets, name=example.id)
 
 
 class TrainingSamples(Dataset[Sample]):
     """Sample number p of the run: a function of the store, the configuration, the seed and p alone.
 
-    Epoch p // len(store) visits every example once, in an order of its own.
+    Epoch p // len(store) visits every example once, in an order of its own that keeps the examples of a few shards
+    together (`data_tools.store_stream.epoch_order`), so that readers touch few files at a time.
     """
 
     def __init__(self, store: Store, config: DataConfig, seed: int) -> None:
         self.store = store
         self.config = config
         self.seed = seed
+        self._epoch = -1
+        self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
 
     def __getitem__(self, position: int) -> Sample:
         epoch, place = divmod(position, len(self.store))
-        order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.store))
-        rng = np.random.default_rng([self.seed, 1, position])
-        return training_sample(self.store[int(order[place])], self.config, rng)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, epoch_order(self.store, self.seed, epoch)
+        rng = np.random.default_rng([self.seed, *_SAMPLES, position])
+        return training_sample(self.store[int(self._order[place])], self.config, rng)
 
 
-def training_batches(store: Store, config: Config, first_step: int) -> Generator[Batch, None, None]:
-    """Batches of the run from optimizer step `first_step` to its end, the same ones whoever prepares them.
+def passes_per_rank(training: TrainingConfig, data_ranks: int) -> int:
+    """Forward passes of an optimizer step that each of `data_ranks` data-parallel ranks makes.
 
-    Raises StoreError when an example cannot be read, TrainingError when a worker process dies.
+    Raises ConfigError when they cannot be shared evenly.
     """
-    training = config.training
-    per_step = training.batch_size * training.accumulation
+    passes, rest = divmod(training.accumulation, data_ranks)
+    if rest:
+        raise ConfigError(
+            f"training.accumulation={training.accumulation} forward passes cannot be shared by {data_ranks} "
+            f"data-parallel ranks; give a multiple of {data_ranks}, or a larger parallel.axial"
+        )
+    return passes
+
+
+def training_batches(
+    store: Store,
+    config: Config,
+    first_step: int,
+    *,
+    data_rank: int = 0,
+    data_ranks: int = 1,
+    multiple_of: int = 1,
+) -> Generator[Batch, None, None]:
+    """Batches of one rank from optimizer step `first_step` to the run's end, the same ones whoever prepares them.
+
+    `data_rank` is a rank's number among `data_ranks`; ranks that share samples (axial sharding) give the same one,
+    and their number as `multiple_of`, to which the batches are padded. Raises ConfigError when the forward passes
+    cannot be shared, StoreError when an example cannot be read, TrainingError when a worker process dies.
+    """
+    workers = config.data.num_workers
     loader: DataLoader[Any] = DataLoader(
-        TrainingSamples(store, config.data, training.seed),
-        batch_size=training.batch_size,
-        sampler=range(first_step * per_step, training.steps * per_step),
-        collate_fn=_collate,
-        num_workers=config.data.num_workers,
+        TrainingSamples(store, config.data, config.training.seed),
+        batch_sampler=_RankPositions(config.training, first_step, data_rank, data_ranks),
+        collate_fn=partial(collate, num_maps=NUM_MAPS, multiple_of=multiple_of),
+        num_workers=workers,
+        prefetch_factor=_batches_ahead(config, data_ranks) if workers else None,
         worker_init_fn=_one_thread,
-        multiprocessing_context="spawn" if config.data.num_workers else None,
+        multiprocessing_context="spawn" if workers else None,
         persistent_workers=False,
     )
     batches = _started(loader)
@@ -113,6 +146,30 @@ def training_batches(store: Store, config: Config, first_step: int) -> Generator
             _end_workers(batches)  # now: an error's traceback would keep them until the program hangs on them
 
 
+class _RankPositions:
+    """The positions of each forward pass of one rank, in order."""
+
+    def __init__(self, training: TrainingConfig, first_step: int, data_rank: int, data_ranks: int) -> None:
+        assert 0 <= data_rank < data_ranks
+        passes_per_rank(training, data_ranks)  # or they cannot be shared
+        self.batch_size = training.batch_size
+        passes = training.accumulation
+        self.passes = range(first_step * passes + data_rank, training.steps * passes, data_ranks)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for number in self.passes:
+            yield list(range(number * self.batch_size, (number + 1) * self.batch_size))
+
+    def __len__(self) -> int:
+        return len(self.passes)
+
+
+def _batches_ahead(config: Config, data_ranks: int) -> int:
+    """Batches each worker prepares ahead: together the rank's next optimizer step, so that none waits at its end."""
+    wanted = min(passes_per_rank(config.training, data_ranks), _MAX_READ_AHEAD)
+    return max(2, -(-wanted // config.data.num_workers))  # 2: torch's own choice
+
+
 def _end_workers(batches: _MultiProcessingDataLoaderIter) -> None:
     """End the worker processes; one that dies on its way out has done its work, and hides no error of the batches."""
     try:
@@ -120,10 +177,6 @@ def _end_workers(batches: _MultiProcessingDataLoaderIter) -> None:
     except RuntimeError as error:  # torch raises it wherever the main thread is when it hears of the death
         if "DataLoader worker" not in str(error):
             raise
-
-
-def _collate(samples: list[Sample]) -> Batch:
-    return collate(samples, NUM_MAPS)
 
 
 def _started(loader: DataLoader[Any]) -> Iterator[Batch]:
