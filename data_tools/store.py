@@ -7,8 +7,9 @@ The rows are described in `data_tools.store_rows`. The manifest (`data_tools.sto
 version, the names of the co-evolution maps and, for each shard, its file name, size, SHA-256 and the ids,
 lengths, depths and Neffs of its rows.
 
-Opening checks the manifest and the sizes of all shards. The SHA-256 of a shard is checked when it is first
-read (of all shards at once with `verify=True`), so that damage is reported and never trained on.
+Opening checks the manifest and the sizes of all shards. The SHA-256 of a shard is checked once, when it is first
+read (of all shards at once with `verify=True`), so that damage is reported and never trained on. A reader that would
+rather do without the examples of a damaged shard opens the store with `check_sizes=False` and catches StoreError.
 """
 
 from __future__ import annotations
@@ -182,7 +183,7 @@ class Store:
         self.depths: tuple[int, ...] = tuple(depth for shard in shards for depth in shard.depths)
         self.neffs: tuple[float, ...] = tuple(neff for shard in shards for neff in shard.neffs)
         self._index = {name: number for number, name in enumerate(self.ids)}
-        self._verified: set[int] = set()
+        self._is_whole: dict[int, bool] = {}  # of the shards whose SHA-256 has been compared
         self._files: OrderedDict[int, pq.ParquetFile] = OrderedDict()
         self._process = os.getpid()
 
@@ -221,6 +222,11 @@ class Store:
             raise StoreError(f"{self._path} has no example {example_id!r}") from None
 
     @property
+    def path(self) -> Path:
+        """Folder of the store."""
+        return self._path
+
+    @property
     def shard_sizes(self) -> tuple[int, ...]:
         """Number of examples in each shard, in order."""
         return tuple(len(shard.ids) for shard in self._shards)
@@ -239,9 +245,11 @@ class Store:
         return {**self.__dict__, "_files": OrderedDict()}
 
     def _verify_shard(self, number: int) -> None:
-        if number not in self._verified:
-            self._shards[number].check_digest(self._path)
-            self._verified.add(number)
+        shard = self._shards[number]
+        if number not in self._is_whole:
+            self._is_whole[number] = shard.is_whole(self._path)
+        if not self._is_whole[number]:
+            raise shard.digest_error(self._path)
 
     def _shard_file(self, number: int) -> pq.ParquetFile:
         if self._process != os.getpid():  # a forked child opens its own
@@ -255,14 +263,15 @@ class Store:
         return self._files[number]
 
 
-def open_store(path: str | Path, *, verify: bool = False) -> Store:
+def open_store(path: str | Path, *, verify: bool = False, check_sizes: bool = True) -> Store:
     """Open the store at `path`, checking its manifest and the sizes of its shards; `verify` their SHA-256.
 
-    Raises StoreError when the folder is no store, is unfinished, damaged, or of another schema.
+    Raises StoreError when the folder is no store, is unfinished, damaged, or of another schema. Without `check_sizes`
+    a shard that is gone or cut is found when it is read.
     """
     folder = Path(path)
     shards = read_manifest(folder)
-    for shard in shards:
+    for shard in shards if check_sizes else ():
         shard.check_size(folder)
     store = Store(folder, shards)
     if verify:

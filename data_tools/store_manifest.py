@@ -48,12 +48,20 @@ class Shard:
                 f"{file} is damaged: it has {size} bytes, the manifest says {self.bytes}; rebuild the store"
             )
 
+    def is_whole(self, folder: Path) -> bool:
+        """Is the file's content the one recorded? Raises StoreError when it cannot be read."""
+        return _sha256(folder / self.file) == self.sha256
+
     def check_digest(self, folder: Path) -> None:
         """Raise StoreError when the file's content is not the one recorded."""
-        if _sha256(folder / self.file) != self.sha256:
-            raise StoreError(
-                f"{folder / self.file} is damaged: its SHA-256 is not the manifest's; rebuild the store"
-            )
+        if not self.is_whole(folder):
+            raise self.digest_error(folder)
+
+    def digest_error(self, folder: Path) -> StoreError:
+        """What to raise when it is not whole."""
+        return StoreError(
+            f"{folder / self.file} is damaged: its SHA-256 is not the manifest's; rebuild the store"
+        )
 
 
 def write_manifest(shards: Sequence[Shard], folder: Path) -> None:

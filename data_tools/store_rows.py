@@ -104,7 +104,8 @@ def to_row(example: Example) -> dict[str, Any]:
 def from_row(row: dict[str, Any]) -> Example:
     """Turn a row of `ROW_SCHEMA` back into an example; its arrays are its own and writable.
 
-    Raises StoreError when an array has not the number of bytes that length and depth ask for.
+    Raises StoreError when an array has not the number of bytes that length and depth ask for, or holds what no
+    example can.
     """
     length, depth = row["length"], row["depth"]
     num_maps = len(COEVOLUTION_MAPS)
@@ -125,7 +126,22 @@ def from_row(row: dict[str, Any]) -> Example:
         )
     except AlignmentError as error:
         raise StoreError(f"example {row['id']!r} is damaged: {error}") from error
+    _check_values(row["id"], features)
     return Example(row["id"], features, distances)
+
+
+def _check_values(name: str, features: MSAFeatures) -> None:
+    """Raise StoreError for values that would stop a network, or quietly spoil it."""
+    weights = features.weights
+    sound = {
+        "tokens": features.tokens.size > 0 and features.tokens.max() < NUM_SYMBOLS,
+        "weights": bool((weights > 0).all() and (weights <= 1).all()),  # False for NaN
+        "profile": bool(np.isfinite(features.profile).all()),
+        "coevolution": bool(np.isfinite(features.coevolution).all()),
+    }
+    wrong = [field for field, is_sound in sound.items() if not is_sound]
+    if wrong:
+        raise StoreError(f"example {name!r} is damaged: impossible values in {', '.join(wrong)}; rebuild it")
 
 
 def _to_bytes(array: npt.NDArray[Any], dtype: str) -> bytes:

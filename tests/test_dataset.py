@@ -11,8 +11,10 @@ import pytest
 import torch
 from training_cases import hairpin, tiny_config, write_hairpins
 
+from data_tools import store as store_module
 from data_tools.alphabet import MASK
-from data_tools.store import Store, open_store
+from data_tools.errors import StoreError
+from data_tools.store import Store, open_store, write_store
 from data_tools.store_stream import epoch_order
 from msaformer.data import dataset
 from msaformer.data.batch import NOT_SCORED, Batch, Sample
@@ -20,6 +22,7 @@ from msaformer.data.cropping import standardize_maps
 from msaformer.data.dataset import (
     TrainingSamples,
     full_sample,
+    has_labels,
     passes_per_rank,
     training_batches,
     training_sample,
@@ -202,6 +205,115 @@ def test_the_order_of_an_epoch_is_made_once(
     names = [samples[position].name for position in range(6)]
     assert made == [0, 1]
     assert names == [store.ids[index] for epoch in (0, 1) for index in epoch_order(store, 5, epoch)]
+
+
+def damage(shard: Path) -> None:
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+
+
+@pytest.fixture
+def shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store with one example a shard."""
+    monkeypatch.setattr(store_module, "_MAX_SHARD_EXAMPLES", 1)
+    return write_hairpins(tmp_path / "shards")
+
+
+def test_an_example_that_cannot_be_read_is_passed_over_and_named(shards: Path, tmp_path: Path) -> None:
+    damage(shards / "shard-00001.parquet")
+    (shards / "shard-00000.parquet").unlink()
+    store = open_store(shards, check_sizes=False)
+    samples = TrainingSamples(store, tiny_config(tmp_path, tmp_path).data, 5)
+    order = [store.ids[index] for epoch in range(3) for index in epoch_order(store, 5, epoch)]
+    for position, name in enumerate(order):
+        sample = samples[position]
+        assert sample.name == "h2"
+        if name == "h2":
+            assert sample.skipped is None
+            continue
+        assert sample.skipped is not None
+        assert sample.skipped.startswith(f"{name}: {shards}/shard-0000{name[1]}.parquet")
+        assert len(sample.skipped.splitlines()) == 1
+
+
+def test_the_next_readable_example_of_the_epoch_stands_in(shards: Path, tmp_path: Path) -> None:
+    damage(shards / "shard-00001.parquet")
+    store = open_store(shards)
+    samples = TrainingSamples(store, tiny_config(tmp_path, tmp_path).data, 5)
+    for epoch in range(6):
+        order = [store.ids[index] for index in epoch_order(store, 5, epoch)]
+        place = order.index("h1")
+        found = [samples[epoch * 3 + k].name for k in range(3)]
+        assert found[place] == order[(place + 1) % 3]
+        assert [name for k, name in enumerate(found) if k != place] == [n for n in order if n != "h1"]
+
+
+@pytest.mark.parametrize(("ranks", "workers"), [(1, 1), (2, 0), (2, 2)])
+def test_what_is_skipped_depends_on_no_number_of_ranks_or_workers(
+    ranks: int, workers: int, shards: Path, tmp_path: Path
+) -> None:
+    damage(shards / "shard-00001.parquet")
+
+    def of(ranks: int, workers: int) -> list[Batch]:
+        config = tiny_config(tmp_path, tmp_path, training__steps=4, data__num_workers=workers)
+        return passes(
+            [
+                list(training_batches(open_store(shards), config, 1, data_rank=rank, data_ranks=ranks))
+                for rank in range(ranks)
+            ]
+        )
+
+    expected = of(1, 0)
+    assert any(batch.skipped for batch in expected)
+    for together, alone in zip(of(ranks, workers), expected, strict=True):
+        assert_same(together, alone)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_store_of_which_nothing_can_be_read_is_an_error_in_one_line(
+    workers: int, shards: Path, tmp_path: Path
+) -> None:
+    for shard in shards.glob("*.parquet"):
+        damage(shard)
+    config = tiny_config(tmp_path, tmp_path, data__num_workers=workers)
+    with pytest.raises(StoreError, match=r"none of its 3 examples can be read: h\d: .*SHA-256") as error:
+        next(training_batches(open_store(shards), config, 0))
+    assert len(str(error.value).splitlines()) == 1
+    assert str(error.value).startswith(str(shards))
+
+
+def test_a_worker_that_dies_while_it_is_ended_hides_no_error(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for shard in shards.glob("*.parquet"):
+        damage(shard)
+    iterator = dataset._MultiProcessingDataLoaderIter
+    end = iterator._shutdown_workers
+    ended = []
+
+    def end_badly(batches: Any) -> None:
+        end(batches)
+        if not ended:  # later calls are those of the garbage collector
+            ended.append(True)
+            raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Aborted. ")
+
+    monkeypatch.setattr(iterator, "_shutdown_workers", end_badly)
+    config = tiny_config(tmp_path, tmp_path, data__num_workers=1)
+    with pytest.raises(StoreError, match="none of its 3 examples"):
+        next(training_batches(open_store(shards), config, 0))
+    assert ended
+
+
+def test_labels_are_looked_for_in_the_examples_that_can_be_read(shards: Path, tmp_path: Path) -> None:
+    damage(shards / "shard-00000.parquet")
+    assert has_labels(open_store(shards), "distances")
+    write_store([hairpin("x", labelled=False)], tmp_path / "blind")
+    assert not has_labels(open_store(tmp_path / "blind"), "distances")
+    for number in (1, 2):
+        damage(shards / f"shard-0000{number}.parquet")
+    with pytest.raises(StoreError, match="shard-00000"):
+        has_labels(open_store(shards), "distances")
 
 
 def test_batches_do_not_touch_the_global_generators(store: Store, tmp_path: Path) -> None:

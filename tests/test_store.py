@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from data_tools import store as store_module
+from data_tools import store_manifest
 from data_tools.errors import StoreError
 from data_tools.features import COEVOLUTION_MAPS, MSAFeatures
 from data_tools.store import Example, StoreWriter, open_store, write_store
@@ -251,6 +252,49 @@ def test_a_flipped_bit_is_found_before_the_shard_is_read(stored: Path) -> None:
         store[2]
     with pytest.raises(StoreError, match="SHA-256"):
         open_store(stored, verify=True)
+
+
+def test_a_damaged_shard_is_hashed_once_however_often_it_is_asked_for(
+    stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard = stored / "shard-00001.parquet"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    hashed = []
+    plain = store_manifest._sha256
+    monkeypatch.setattr(store_manifest, "_sha256", lambda file: hashed.append(file.name) or plain(file))
+    store = open_store(stored)
+    for index in (2, 3, 2):
+        with pytest.raises(StoreError, match="SHA-256"):
+            store[index]
+    assert hashed == ["shard-00001.parquet"]
+
+
+def test_sound_shards_of_a_store_with_one_cut_or_gone_can_be_read(stored: Path) -> None:
+    shard = stored / "shard-00001.parquet"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    store = open_store(stored, check_sizes=False)
+    assert [store[index].id for index in (0, 4)] == ["deep", "Åß/.."]
+    with pytest.raises(StoreError, match="SHA-256"):
+        store[2]
+    shard.unlink()
+    with pytest.raises(StoreError, match="cannot be read"):
+        open_store(stored, check_sizes=False)[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("tokens", 22), ("weights", 0), ("weights", np.nan), ("weights", 1.5), ("profile", np.inf)],
+)
+def test_values_no_example_can_have_are_found_when_they_are_read(
+    tmp_path: Path, name: str, value: float
+) -> None:
+    example = random_example("x", depth=3, length=4)
+    getattr(example.features, name).flat[-1] = value
+    write_store([example], tmp_path / "store")
+    with pytest.raises(StoreError, match=f"'x' is damaged: impossible values in {name}"):
+        open_store(tmp_path / "store")[0]
 
 
 def test_a_manifest_that_lies_about_its_rows_is_found(stored: Path) -> None:

@@ -8,14 +8,12 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from training_cases import hairpin, last_state, log_records, state_after, tiny_config, write_hairpins
 
-from data_tools.errors import StoreError
 from data_tools.store import write_store
 from msaformer.config import load_config
 from msaformer.errors import CheckpointError, ConfigError, TrainingError
@@ -255,48 +253,6 @@ def test_a_store_without_distances_is_refused(tmp_path: Path, output: Path) -> N
     with pytest.raises(ConfigError, match=r"data\.train"):
         train(nameless)
     assert not output.exists()
-
-
-@pytest.fixture
-def damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A store with one example a shard, of which shard-00002 is damaged."""
-    from data_tools import store as store_module
-
-    monkeypatch.setattr(store_module, "_MAX_SHARD_EXAMPLES", 1)
-    folder = write_hairpins(tmp_path / "damaged")
-    shard = folder / "shard-00002.parquet"
-    content = bytearray(shard.read_bytes())
-    content[len(content) // 2] ^= 1
-    shard.write_bytes(content)
-    return folder
-
-
-def test_a_damaged_store_is_one_line_even_from_another_process(damaged: Path, output: Path) -> None:
-    with pytest.raises(StoreError, match=r"shard-00002\.parquet") as error:
-        train(tiny_config(damaged, output, data__num_workers=1, data__validation=None))
-    assert len(str(error.value).splitlines()) == 1
-    assert str(error.value).startswith(str(damaged))
-
-
-def test_a_worker_that_dies_while_it_is_ended_hides_no_error(
-    damaged: Path, output: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from msaformer.data import dataset
-
-    iterator = dataset._MultiProcessingDataLoaderIter
-    end = iterator._shutdown_workers
-    ended = []
-
-    def end_badly(batches: Any) -> None:
-        end(batches)
-        if not ended:  # later calls are those of the garbage collector
-            ended.append(True)
-            raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Aborted. ")
-
-    monkeypatch.setattr(iterator, "_shutdown_workers", end_badly)
-    with pytest.raises(StoreError, match="shard-00002"):
-        train(tiny_config(damaged, output, data__num_workers=1, data__validation=None))
-    assert ended
 
 
 def test_training_learns_the_contacts_of_one_protein(tmp_path: Path, output: Path) -> None:

@@ -2,17 +2,19 @@
 
 The order of a training run does not depend on the number of ranks or worker processes. With b = training.batch_size
 and a = training.accumulation, optimizer step s takes the positions [s·a·b, (s+1)·a·b) of the run in a forward passes
-of b examples; of R data-parallel ranks, rank r gets the passes r, r + R, r + 2R, … of each step.
+of b examples; of R data-parallel ranks, rank r gets the passes r, r + R, r + 2R, … of each step. An example that
+cannot be read is passed over: in its place stands the next readable one of the epoch's order, and the batch says so.
 """
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from multiprocessing import resource_tracker
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
-from data_tools.errors import DataToolsError
+from data_tools.errors import DataToolsError, StoreError
 from data_tools.features import COEVOLUTION_MAPS, MSAFeatures
 from data_tools.store import Example, Store
 from data_tools.store_stream import epoch_order
@@ -79,11 +81,37 @@ class TrainingSamples(Dataset[Sample]):
         self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
 
     def __getitem__(self, position: int) -> Sample:
+        """Raises StoreError when no example of the store can be read."""
         epoch, place = divmod(position, len(self.store))
         if epoch != self._epoch:
             self._epoch, self._order = epoch, epoch_order(self.store, self.seed, epoch)
+        example, skipped = self._readable(chain(self._order[place:], self._order[:place]))
         rng = np.random.default_rng([self.seed, *_SAMPLES, position])
-        return training_sample(self.store[int(self._order[place])], self.config, rng)
+        return replace(training_sample(example, self.config, rng), skipped=skipped)
+
+    def _readable(self, order: Iterable[np.int64]) -> tuple[Example, str | None]:
+        """The first example of `order` that can be read, and why the very first could not."""
+        reason = None
+        for index in order:
+            try:
+                return self.store[int(index)], reason
+            except StoreError as error:
+                reason = reason or " ".join(f"{self.store.ids[index]}: {error}".split())
+        raise StoreError(f"{self.store.path}: none of its {len(self.store)} examples can be read: {reason}")
+
+
+def has_labels(store: Store, field: Literal["distances", "orientations"]) -> bool:
+    """Whether any example of the store has them; raises StoreError when none can be read."""
+    problems = []
+    for index in range(len(store)):
+        try:
+            if getattr(store[index], field) is not None:
+                return True
+        except StoreError as error:
+            problems.append(error)
+    if problems and len(problems) == len(store):
+        raise problems[0]
+    return False
 
 
 def passes_per_rank(training: TrainingConfig, data_ranks: int) -> int:
@@ -113,7 +141,7 @@ def training_batches(
 
     `data_rank` is a rank's number among `data_ranks`; ranks that share samples (axial sharding) give the same one,
     and their number as `multiple_of`, to which the batches are padded. Raises ConfigError when the forward passes
-    cannot be shared, StoreError when an example cannot be read, TrainingError when a worker process dies.
+    cannot be shared, StoreError when no example can be read, TrainingError when a worker process dies.
     """
     workers = config.data.num_workers
     loader: DataLoader[Any] = DataLoader(
