@@ -1,6 +1,6 @@
-"""`python -m msaformer` is the command `msaformer`."""
+"""`python -m msaformer`."""
 
-from msaformer.cli import main
+from msaformer.cli import run_and_exit
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_and_exit()

@@ -164,6 +164,7 @@ class TrainingConfig(_Section):
     )
     checkpoint_every: int = Field(200, ge=1, description="steps")
     keep_checkpoints: int = Field(2, ge=1, description="older ones are removed")
+    keep_every: int = Field(0, ge=0, description="save for good at the multiples of so many steps; 0: never")
     init_weights: Path | None = Field(
         None, description="weights to start from, as fine-tuning after pre-training does; none: random"
     )

@@ -5,6 +5,7 @@ MSAFormerError
 ├── WeightsError     a weights file is damaged, or made for another architecture
 ├── CheckpointError  a training checkpoint is damaged, missing, or made by another configuration
 ├── TrainingError    a run cannot go on (no usable examples, a loss that is not finite)
+├── PeerError        another process of the run failed or is lost
 └── PredictionError  a prediction file is damaged, or does not fit what it is used with
 """
 
@@ -27,6 +28,17 @@ class CheckpointError(MSAFormerError):
 
 class TrainingError(MSAFormerError):
     """A training run cannot go on."""
+
+
+class PeerError(MSAFormerError):
+    """Another process of the run failed or is lost; that one's own error says why.
+
+    `is_told`: this is known to have been printed by the other, so that it need not be printed again.
+    """
+
+    def __init__(self, message: str, *, is_told: bool = False) -> None:
+        super().__init__(message)
+        self.is_told = is_told
 
 
 class PredictionError(MSAFormerError):

@@ -24,6 +24,7 @@ LEVELS: dict[str, list[set[str]]] = {
             "annotations",
             "binary_cif",
             "stop_signals",
+            "folder_lock",
         },
         {"alignment", "structure", "structure_file", "backbone", "sequence_match"},
         {
@@ -57,7 +58,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         *("msaformer.predict", "msaformer.pretrained", "msaformer.device", "msaformer.cli.env"),
         "msaformer.potts",
     ),
-    "deepspeed": ("msaformer.training.engine",),
+    "deepspeed": ("msaformer.training.deepspeed_engine",),
     "py3Dmol": ("msaformer.report",),
     "click": ("msaformer.cli",),
     "msaformer": ("msaformer",),

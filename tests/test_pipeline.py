@@ -18,11 +18,11 @@ from pipeline_cases import InlinePool, StoppedError, files, write_alignment, wri
 from data_tools import store as store_module
 from data_tools.errors import PipelineError, StoreError
 from data_tools.features import featurize
+from data_tools.folder_lock import locked
 from data_tools.formats import read_alignment
 from data_tools.pipeline import task as task_module
 from data_tools.pipeline.inputs import Input
 from data_tools.pipeline.job import Summary, featurize_inputs
-from data_tools.pipeline.lock import locked
 from data_tools.pipeline.task import Options, Outcome
 from data_tools.store import Example, open_store, write_store
 

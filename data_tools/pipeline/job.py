@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from data_tools.errors import PipelineError, StoreError
+from data_tools.folder_lock import locked
 from data_tools.pipeline.assembly import Assembler
 from data_tools.pipeline.folder import FINISHED, JobFolder, Status
 from data_tools.pipeline.inputs import Input
-from data_tools.pipeline.lock import locked
 from data_tools.pipeline.messages import one_line
 from data_tools.pipeline.plan import Plan, absolute, read_plan
 from data_tools.pipeline.pool import Pool

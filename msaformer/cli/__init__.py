@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
 from data_tools.errors import DataToolsError
 from msaformer import __version__
 from msaformer.cli.messages import INTERRUPTED, one_line, print_error
-from msaformer.errors import ConfigError, MSAFormerError
+from msaformer.errors import ConfigError, MSAFormerError, PeerError
 
 COMMANDS: Final = {
     "inspect": "Show depth, Neff, gaps and coverage of an alignment.",
@@ -65,6 +66,9 @@ class LazyGroup(click.Group):
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option("-v", "--verbose", count=True, help="Say more on stderr; -vv says all.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
+@click.option(
+    "--local_rank", "--local-rank", type=int, hidden=True, expose_value=False
+)  # DeepSpeed's launcher
 @click.version_option(__version__, "--version", message="%(prog)s %(version)s")
 @click.pass_obj
 def cli(settings: Settings, debug: bool, verbose: int, quiet: bool) -> None:
@@ -72,6 +76,17 @@ def cli(settings: Settings, debug: bool, verbose: int, quiet: bool) -> None:
     settings.debug = debug
     chatty = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     _configure_logging(logging.ERROR if quiet else chatty)
+
+
+def run_and_exit() -> NoReturn:
+    """The console script: `main`, then the end of this process, in a way that suits one of several."""
+    code = main()
+    launch = sys.modules.get(
+        "msaformer.parallel.launch"
+    )  # loaded by those commands that may be one of several
+    if launch is not None:
+        launch.leave(code)
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("interrupted", error, settings, INTERRUPTED)
     except ConfigError as error:
         return _fail(str(error), error, settings, 2)
+    except PeerError as error:
+        return 1 if error.is_told else _fail(str(error), error, settings, 1)
     except (DataToolsError, MSAFormerError) as error:
         return _fail(str(error), error, settings, 1)
     except OSError as error:

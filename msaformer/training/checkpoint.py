@@ -2,12 +2,13 @@
 
     OUTPUT/checkpoints/step-00000200/
         state.safetensors   weights, optimizer moments, moving average
-        run.json            step, configuration, versions
+        run.json            step, configuration, number of ranks, versions
         manifest.json       size and SHA-256 of the two files above
 
 A checkpoint is written under a temporary name, flushed to disk and renamed, so that a folder named `step-…` is
-complete; reading checks it against its manifest all the same. Everything random in training is a function of the
-seed and the step, so that no generator state is kept.
+complete; reading checks it against its manifest all the same. Everything random in training, the order of the examples
+included, is a function of the seed and the step, so that no generator state or position is kept. The tensors are whole
+and in float32 (`training/engine.py`), so that any number of ranks, ZeRO stage or engine goes on from them.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ MAY_CHANGE: Final = {
     "data.train",
     "data.validation",
     "data.num_workers",
+    "data.max_skipped_share",
     "training.output",
     "training.log_every",
     "training.validate_every",
@@ -43,10 +45,16 @@ MAY_CHANGE: Final = {
     "training.validation_max_length",
     "training.checkpoint_every",
     "training.keep_checkpoints",
+    "training.keep_every",
+    "training.init_weights",
+    "training.tensorboard",
+    "training.wandb_project",
+    "training.mlflow_experiment",
     "training.device",
     "training.num_threads",
 }
 """Keys that a resumed run may set anew: none of them changes what is computed."""
+_MAY_CHANGE_SECTIONS: Final = ("parallel.", "execution.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,13 +66,17 @@ class Checkpoint:
     config: Config
     training_data: str
     """Identity of the store of training examples (`Store.content_sha256`)."""
+    num_ranks: int = 1
+    engine: str = "torch"
+    """What wrote it; for people."""
 
 
-def save_checkpoint(checkpoint: Checkpoint, folder: Path, keep: int) -> Path:
+def save_checkpoint(checkpoint: Checkpoint, folder: Path, keep: int, keep_every: int = 0) -> Path:
     """Write a checkpoint into `folder`, then remove all but the newest `keep` up to this one; return its path.
 
-    Newer ones, which a resumed run has passed over as damaged, stay until they are written anew. Raises
-    CheckpointError or OSError (disk full, no permission) with the earlier checkpoints untouched.
+    Those of a step that is a multiple of `keep_every` (0: none) are kept for good. Newer ones, which a resumed run has
+    passed over as damaged, stay until they are written anew. Raises CheckpointError or OSError (disk full, no
+    permission) with the earlier checkpoints untouched.
     """
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"step-{checkpoint.step:08d}"
@@ -79,6 +91,8 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path, keep: int) -> Path:
             "step": checkpoint.step,
             "config": checkpoint.config.model_dump(mode="json"),
             "training_data": checkpoint.training_data,
+            "num_ranks": checkpoint.num_ranks,
+            "engine": checkpoint.engine,
             "torch": torch.__version__,
         }
         (temporary / _RUN).write_text(json.dumps(run, indent=1), encoding="utf-8")
@@ -96,8 +110,14 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path, keep: int) -> Path:
         shutil.rmtree(temporary, ignore_errors=True)
     written = [path for path in list_checkpoints(folder) if path.name <= final.name]
     for path in written[:-keep]:
-        shutil.rmtree(path)
+        if not (keep_every and step_of(path) % keep_every == 0):
+            shutil.rmtree(path)
     return final
+
+
+def step_of(path: Path) -> int:
+    """Optimizer steps done, by the name of a checkpoint's folder."""
+    return int(path.name.removeprefix("step-"))
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
@@ -107,35 +127,50 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and _NAME.fullmatch(path.name))
 
 
-def load_newest(folder: Path) -> tuple[Checkpoint, list[str]]:
-    """Read the newest checkpoint that is complete; also return one line for each newer one that is damaged.
+def newest_complete(folder: Path) -> tuple[Path, list[str]]:
+    """Find the newest checkpoint that agrees with its manifest; also one line for each newer one that is damaged.
 
     Raises CheckpointError when there is none, or none is complete.
     """
     problems: list[str] = []
     for path in reversed(list_checkpoints(folder)):
         try:
-            return load_checkpoint(path), problems
+            verify(path)
         except CheckpointError as error:
             problems.append(str(error))
+        else:
+            return path, problems
     if problems:
         raise CheckpointError(f"{folder}: no complete checkpoint to resume from: " + "; ".join(problems))
     raise CheckpointError(f"{folder}: no checkpoint to resume from; leave --resume out to start a new run")
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
-    """Read one checkpoint folder. Raises CheckpointError when a file is missing or differs from the manifest."""
+def verify(path: Path) -> None:
+    """Raise CheckpointError when a file of the checkpoint is missing or differs from the manifest."""
     try:
         manifest: dict[str, Any] = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
         for name in (_STATE, _RUN):
             if manifest.get(name) != _fingerprint(path / name):
                 raise CheckpointError(f"{path / name}: differs from its manifest; the checkpoint is damaged")
+    except (OSError, ValueError, AttributeError) as error:
+        raise _damaged(path, error) from error
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read one checkpoint folder, which `verify` has checked. Raises CheckpointError when it cannot be read."""
+    try:
         run = json.loads((path / _RUN).read_text(encoding="utf-8"))
         config = Config.model_validate(run["config"])
-        return Checkpoint(int(run["step"]), load_file(path / _STATE), config, str(run["training_data"]))
+        return Checkpoint(
+            step=int(run["step"]),
+            tensors=load_file(path / _STATE),
+            config=config,
+            training_data=str(run["training_data"]),
+            num_ranks=int(run["num_ranks"]),
+            engine=str(run["engine"]),
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"{path}: damaged checkpoint: {reason}") from error
+        raise _damaged(path, error) from error
 
 
 def check_same_run(saved: Config, wanted: Config, source: Path) -> None:
@@ -143,12 +178,18 @@ def check_same_run(saved: Config, wanted: Config, source: Path) -> None:
     before, after = _flatten(saved.model_dump(mode="json")), _flatten(wanted.model_dump(mode="json"))
     changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
     differing = [
-        f"{key} was {before.get(key)!r}, is {after.get(key)!r}" for key in changed if key not in MAY_CHANGE
+        f"{key} was {before.get(key)!r}, is {after.get(key)!r}"
+        for key in changed
+        if key not in MAY_CHANGE and not key.startswith(_MAY_CHANGE_SECTIONS)
     ]
     if differing:
         raise CheckpointError(
             f"{source}: made by another configuration: {'; '.join(differing)}; start a new run"
         )
+
+
+def _damaged(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(f"{path}: damaged checkpoint: {' '.join(str(error).split())}")
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:

@@ -2,43 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import torch
+from torch import Tensor
 
+from data_tools.errors import StoreError
 from data_tools.store import Store
 from msaformer.config import Config
 from msaformer.data.batch import Sample, collate
 from msaformer.data.dataset import NUM_MAPS, full_sample
-from msaformer.metrics import precision_table
-from msaformer.training.engine import Engine
-from msaformer.training.losses import compute_losses
+from msaformer.metrics import RANGES, precision_table
+from msaformer.model.execution import Execution, execute_with
+from msaformer.model.model import MSAFormer, gather_output
+from msaformer.parallel.ranks import Ranks
+from msaformer.training.losses import evaluate_losses
+
+_CUTS = ("p_at_l", "p_at_l2", "p_at_l5")
+_TASKS = ("contact", "distogram")
+_NAMES = (*(f"{task}_loss" for task in _TASKS), *(f"{name}_{cut}" for name in RANGES for cut in _CUTS))
 
 
-def validate(engine: Engine, store: Store, config: Config) -> dict[str, float]:
+def validate(
+    weights: Mapping[str, Tensor],
+    store: Store,
+    config: Config,
+    ranks: Ranks,
+    execution: Execution,
+    device: torch.device,
+) -> dict[str, float]:
     """Mean P@L, P@L/2, P@L/5 in each range and the mean losses over the first examples of `store`.
 
-    A range without a native contact in a protein does not count for that protein.
+    The groups of ranks share the examples. A range without a native contact in a protein does not count for that
+    protein, and an example that cannot be read counts for nothing.
     """
-    scores: dict[str, list[float]] = {}
-    engine.model.eval()
-    with torch.inference_mode():
-        for index in range(min(len(store), config.training.validation_examples)):
+    with torch.device(device):
+        network = MSAFormer(config.model).eval()
+    network.load_state_dict(weights)
+    execute_with(network, execution)
+    sums, counts = (
+        torch.zeros(len(_NAMES), dtype=torch.float64),
+        torch.zeros(len(_NAMES), dtype=torch.float64),
+    )
+    number = min(len(store), config.training.validation_examples)
+    for index in range(ranks.data_rank, number, ranks.data_ranks):
+        try:
             sample = _validation_sample(store, index, config)
-            if sample.distances is None:
-                continue
-            batch = collate([sample], NUM_MAPS).to(engine.device)
-            output = engine.forward(batch)
-            losses = compute_losses(output, batch, config.loss)
-            scores.setdefault("contact_loss", []).append(float(losses.contact))
-            scores.setdefault("distogram_loss", []).append(float(losses.distogram))
-            probs = torch.sigmoid(output.contact_logits[0]).float().cpu().numpy()
-            for row in precision_table(probs, sample.distances):
-                if row.num_contacts:
-                    scores.setdefault(f"{row.range}_p_at_l", []).append(row.p_at_l)
-                    scores.setdefault(f"{row.range}_p_at_l2", []).append(row.p_at_l2)
-                    scores.setdefault(f"{row.range}_p_at_l5", []).append(row.p_at_l5)
-    engine.model.train()
-    return {name: float(np.mean(values)) for name, values in scores.items()}
+        except StoreError:
+            continue
+        scores = _score(network, sample, config, ranks, device)
+        if ranks.axial.rank == 0:
+            for place, name in enumerate(_NAMES):
+                if name in scores:
+                    sums[place] += scores[name]
+                    counts[place] += 1
+    sums, counts = ranks.sum(torch.stack([sums, counts]))
+    return {name: float(sums[k] / counts[k]) for k, name in enumerate(_NAMES) if counts[k]}
+
+
+@torch.inference_mode()
+def _score(
+    network: MSAFormer, sample: Sample, config: Config, ranks: Ranks, device: torch.device
+) -> dict[str, float]:
+    """Scores of one example by name; none without distances."""
+    if sample.distances is None:
+        return {}
+    batch = collate([sample], NUM_MAPS, multiple_of=ranks.axial.size).to(device)
+    output = gather_output(network(batch), ranks.axial)
+    losses = evaluate_losses(output, batch, config.loss).by_task
+    scores = {f"{task}_loss": losses[task] for task in _TASKS}
+    length = sample.tokens.shape[1]
+    probs = torch.sigmoid(output.contact_logits[0, :length, :length]).float().cpu().numpy()
+    for row in precision_table(probs, sample.distances):
+        if row.num_contacts:
+            scores |= {f"{row.range}_{cut}": getattr(row, cut) for cut in _CUTS}
+    return scores
 
 
 def _validation_sample(store: Store, index: int, config: Config) -> Sample:
@@ -48,12 +88,13 @@ def _validation_sample(store: Store, index: int, config: Config) -> Sample:
     limit = config.training.validation_max_length
     start = max(0, (example.features.length - limit) // 2)
     middle = slice(start, start + limit)
-    return Sample(
+    return replace(
+        sample,
         tokens=sample.tokens[:, middle],
         deletions=sample.deletions[:, middle],
         profile=sample.profile[middle],
         residue_index=sample.residue_index[middle],
         coevolution=None if sample.coevolution is None else sample.coevolution[middle, middle],
         distances=None if sample.distances is None else sample.distances[middle, middle],
-        masked_targets=None,
+        name=example.id,
     )

@@ -1,0 +1,257 @@
+"""The engine for several processes: DeepSpeed's ZeRO partitions behind the interface of `training/engine.py`.
+
+ZeRO stage 1 shares the optimizer state among all ranks, stage 2 the gradients as well, stage 3 the parameters as well.
+All ranks count as data-parallel for DeepSpeed, those that share a sample (axial sharding) included: the losses are
+partial sums, so that the mean over ranks and passes that DeepSpeed takes, times their number, is the step's gradient.
+
+Precision is the network's own autocast over float32 weights: DeepSpeed's `bf16` section steps once on zero gradients at
+stage 0, and its autocast reduces gradients in bfloat16.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from msaformer.config import Config
+from msaformer.data.batch import Batch
+from msaformer.errors import ConfigError
+from msaformer.model.execution import Checkpoint
+from msaformer.parallel.ranks import Ranks
+from msaformer.training.engine import (
+    MOMENTS,
+    STEP,
+    TrainedModel,
+    fitting,
+    make_optimizer,
+    set_learning_rate,
+)
+from msaformer.training.losses import Losses
+
+_BUCKET_ELEMENTS: Final = 50_000_000  # most that are reduced or gathered at once: 200 MB in float32
+
+
+class DeepSpeedEngine:
+    """AdamW under ZeRO; see `Engine`. Made on every rank, with the same weights on each."""
+
+    def __init__(self, trained: TrainedModel, config: Config, ranks: Ranks, device: torch.device) -> None:
+        deepspeed = _import_deepspeed(is_cpu=device.type == "cpu")
+        self.network = trained.model
+        self.trained = trained.to(device)
+        self.device = device
+        self.ranks = ranks
+        self.stage = config.parallel.zero_stage
+        self.name = f"deepspeed {deepspeed.__version__}, ZeRO {self.stage}"
+        settings = deepspeed_config(config, ranks, sum(p.numel() for p in trained.parameters()))
+        self.scale = float(ranks.world_size * settings["gradient_accumulation_steps"])
+        self.engine, self.optimizer, _, _ = deepspeed.initialize(
+            model=trained,
+            optimizer=make_optimizer(trained, config.optimizer),
+            config=settings,
+            dist_init_required=False,
+        )
+        self.access = deepspeed.utils
+
+    def forward(self, batch: Batch, denominators: Float[Tensor, " T"], share: float) -> Losses:
+        return Losses(*self.engine(batch.to(self.device), denominators, share))
+
+    def backward(self, losses: Losses) -> None:
+        self.engine.backward(losses.total * self.scale)
+
+    def step(self, learning_rate: float) -> float:
+        set_learning_rate(self.optimizer, learning_rate)
+        norm = self._plain_norm() if self.stage == 0 else None
+        self.engine.step()
+        return float(self.engine.get_global_grad_norm()) if norm is None else norm
+
+    def parameters(self) -> dict[str, Tensor]:
+        named = self.network.named_parameters()
+        return {name: cast(Any, p).ds_tensor if self.stage == 3 else p.detach() for name, p in named}
+
+    def whole(self, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        parameters = dict(self.network.named_parameters())
+        return {name: self._whole(part, parameters[name]) for name, part in parts.items()}
+
+    def cut(self, whole: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        parameters = dict(self.network.named_parameters())
+        return {
+            name: self._cut(value.to(self.device, copy=True), parameters[name])
+            for name, value in whole.items()
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        tensors: dict[str, Tensor] = {}
+        for name, parameter in self.trained.named_parameters():
+            whole = {
+                name: self._full(parameter),
+                **{f"optimizer.{key}.{name}": self._full(parameter, key) for key in MOMENTS},
+            }
+            if self.ranks.is_first:
+                tensors |= {key: value.detach().float().cpu() for key, value in whole.items()}
+        tensors[STEP] = next(iter(self._moments().values()))["step"].detach().cpu().float().reshape(())
+        return tensors
+
+    def load_moments(self, tensors: Mapping[str, Tensor]) -> None:
+        steps = fitting(tensors, STEP, torch.Size())
+        for partition in self._partitions():
+            self._moments()[partition] = {
+                "step": steps.clone(),
+                **{key: torch.zeros_like(partition) for key in MOMENTS},
+            }
+        if self.stage in (1, 2):
+            self.optimizer._lazy_init_hp_params_optimizer_state()  # lets the accessors find what was just made
+        for name, parameter in self.trained.named_parameters():
+            for key in MOMENTS:
+                self._set_moment(
+                    parameter, key, fitting(tensors, f"optimizer.{key}.{name}", _shape(parameter))
+                )
+
+    def close(self) -> None:
+        self.engine.destroy()
+        self.engine = self.optimizer = None
+
+    def _whole(self, part: Tensor, parameter: nn.Parameter) -> Tensor:
+        if self.stage < 3:
+            return part.detach().cpu().clone()
+        own = part.detach().to(self.device).contiguous()
+        shards = [torch.empty_like(own) for _ in range(self.ranks.world_size)]
+        dist.all_gather(shards, own)
+        return torch.cat(shards)[: cast(Any, parameter).ds_numel].reshape(_shape(parameter)).cpu()
+
+    def _cut(self, value: Tensor, parameter: nn.Parameter) -> Tensor:
+        """This rank's shard of a whole tensor; the last shards are padded with zeros."""
+        if self.stage < 3:
+            return value
+        share = cast(Any, parameter).ds_tensor.numel()
+        padded = value.new_zeros(share * self.ranks.world_size)
+        padded[: value.numel()] = value.flatten()
+        return padded[share * self.ranks.rank : share * (self.ranks.rank + 1)].clone()
+
+    def _full(self, parameter: nn.Parameter, moment: str | None = None) -> Tensor:
+        """A parameter or one of its moments, gathered from all ranks."""
+        if self.stage == 0:
+            return parameter if moment is None else self._moments()[parameter][moment]
+        if moment is None:
+            whole: Tensor = self.access.safe_get_full_fp32_param(parameter)
+        else:
+            whole = self.access.safe_get_full_optimizer_state(parameter, moment)
+        return whole.reshape(_shape(parameter))
+
+    def _set_moment(self, parameter: nn.Parameter, key: str, value: Tensor) -> None:
+        value = value.to(self.device)
+        if self.stage == 0:
+            self._moments()[parameter][key].copy_(value)
+        elif self.stage < 3:
+            self.access.safe_set_full_optimizer_state(parameter, value, key)
+        else:
+            self.access.safe_set_local_optimizer_state(parameter, self._cut(value, parameter), key)
+
+    def _partitions(self) -> list[Tensor]:
+        """The flat tensors that AdamW steps on; at stage 0 the parameters themselves."""
+        if self.stage == 3:
+            return list(self.optimizer.fp32_partitioned_groups_flat)
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    def _moments(self) -> dict[Tensor, dict[str, Tensor]]:
+        inner = self.optimizer.optimizer if self.stage else self.optimizer
+        return cast("dict[Tensor, dict[str, Tensor]]", inner.state)
+
+    def _plain_norm(self) -> float:
+        gradients = [p.grad for p in self.trained.parameters() if p.grad is not None]
+        return float(nn.utils.get_total_norm(gradients))
+
+
+def deepspeed_checkpoint() -> Checkpoint:
+    """DeepSpeed's own activation checkpointing, with the saved activations partitioned where ranks hold copies."""
+    deepspeed = _import_deepspeed(is_cpu=not torch.cuda.is_available())
+    deepspeed.checkpointing.configure(None, partition_activations=True)
+    checkpoint: Checkpoint = deepspeed.checkpointing.checkpoint
+    return checkpoint
+
+
+def deepspeed_config(config: Config, ranks: Ranks, num_parameters: int) -> dict[str, Any]:
+    """DeepSpeed's configuration, derived from ours; `parallel.deepspeed` adds keys.
+
+    Raises ConfigError when one of the added keys is derived already.
+    """
+    parallel, training = config.parallel, config.training
+    passes = training.accumulation // ranks.data_ranks
+    bucket = min(num_parameters, _BUCKET_ELEMENTS)
+    zero: dict[str, Any] = {"stage": parallel.zero_stage}
+    if parallel.zero_stage > 0:
+        zero |= {"reduce_bucket_size": bucket, "allgather_bucket_size": bucket}
+    if parallel.zero_stage == 3:
+        zero |= {"stage3_prefetch_bucket_size": bucket, "stage3_max_live_parameters": 2 * num_parameters}
+    if parallel.offload_optimizer:
+        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
+    if parallel.offload_parameters:
+        zero["offload_param"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
+    derived: dict[str, Any] = {
+        "train_micro_batch_size_per_gpu": training.batch_size,
+        "gradient_accumulation_steps": passes,
+        "train_batch_size": training.batch_size * passes * ranks.world_size,
+        "gradient_clipping": config.optimizer.clip_norm,
+        "zero_optimization": zero,
+        "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,
+        "steps_per_print": sys.maxsize,
+        "wall_clock_breakdown": False,
+    }
+    return _merged(derived, parallel.deepspeed, "parallel.deepspeed")
+
+
+_REFUSED: Final = {
+    "bf16": "set training.precision=bfloat16",
+    "fp16": "set training.precision=bfloat16",
+    "torch_autocast": "set training.precision=bfloat16",
+    "optimizer": "set the optimizer.* keys",
+    "scheduler": "set the optimizer.* keys",
+    "activation_checkpointing": "set execution.checkpointing",
+}
+
+
+def _merged(derived: dict[str, Any], added: Mapping[str, Any], place: str) -> dict[str, Any]:
+    merged = dict(derived)
+    for key, value in added.items():
+        if key in _REFUSED:
+            raise ConfigError(f"{place}.{key}: is not passed on; {_REFUSED[key]}")
+        known = derived.get(key)
+        if isinstance(known, dict) and isinstance(value, Mapping):
+            merged[key] = _merged(known, value, f"{place}.{key}")
+        elif key in derived and not key.endswith(("bucket_size", "max_live_parameters")):
+            raise ConfigError(
+                f"{place}.{key}: is derived from the keys of ours ({derived[key]!r}); leave it out"
+            )
+        else:
+            merged[key] = value
+    return merged
+
+
+def _import_deepspeed(*, is_cpu: bool) -> Any:
+    """Raises ConfigError when it is not installed."""
+    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    try:
+        import deepspeed
+    except ImportError as error:
+        raise ConfigError(
+            "parallel.engine: several processes need deepspeed, which is not installed here (it is for Linux): "
+            "pip install deepspeed, or start one process"
+        ) from error
+    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    if is_cpu:
+        # Its shared-memory collectives are compiled at first use (a minute, and a compiler); gloo needs none of them.
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    return deepspeed
+
+
+def _shape(parameter: nn.Parameter) -> torch.Size:
+    """The shape of the whole parameter; at stage 3 the parameter itself is empty outside of `forward`."""
+    shape: torch.Size = getattr(parameter, "ds_shape", parameter.shape)
+    return shape

@@ -1,0 +1,158 @@
+"""Everything a run needs before its first step: stores, network, execution, engine, and where it goes on from."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from data_tools.store import Store, open_store
+from msaformer.config import Config
+from msaformer.data.dataset import has_labels, passes_per_rank
+from msaformer.device import choose_device
+from msaformer.errors import ConfigError, TrainingError
+from msaformer.model.execution import Execution, execute_with
+from msaformer.model.model import MSAFormer
+from msaformer.parallel.ranks import Ranks
+from msaformer.training.checkpoint import Checkpoint
+from msaformer.training.ema import WeightAverage
+from msaformer.training.engine import Engine, TorchEngine, TrainedModel, load_parameters
+from msaformer.training.losses import Objective
+from msaformer.training.run_state import check_fresh, find_checkpoint, restore_average, write_weights
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Setup:
+    """A run about to take its first step."""
+
+    config: Config
+    ranks: Ranks
+    train_store: Store
+    validation_store: Store | None
+    engine: Engine
+    average: WeightAverage
+    first_step: int
+    evaluation: Execution
+    """How validation runs the network."""
+
+    @property
+    def data(self) -> str:
+        """Identity of the training examples."""
+        return self.train_store.content_sha256
+
+
+def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
+    """Open the stores, plan the memory, build the network and its engine, and restore a checkpoint if asked.
+
+    Raises what `train` does. Nothing is written, except the weights that belong to the checkpoint of a resumed run.
+    """
+    with ranks.together():
+        train_store, validation_store = _open_stores(config)
+        passes_per_rank(config.training, ranks.data_ranks)
+        device = choose_device(config.training.device, ranks.local_rank)
+        if config.training.num_threads:
+            torch.set_num_threads(config.training.num_threads)
+        if not resume:
+            check_fresh(config.training.output)
+        trained = build_model(config)
+    checkpoint = find_checkpoint(config, train_store.content_sha256, ranks) if resume else None
+    with ranks.together():
+        execution = _execution(config, ranks)
+        if checkpoint is not None:
+            load_parameters(trained, checkpoint.tensors)
+        elif config.training.init_weights is not None:
+            _start_from(config.training.init_weights, trained, ranks)
+    execute_with(trained, execution)
+    engine = build_engine(trained, config, ranks, device)
+    if ranks.is_first:
+        print(_sentence(engine, config, ranks, device), file=sys.stderr)
+    average = WeightAverage(engine.parameters(), config.optimizer.ema_decay)
+    if checkpoint is not None:
+        _restore(engine, average, checkpoint, config, ranks)
+    return Setup(
+        config=config,
+        ranks=ranks,
+        train_store=train_store,
+        validation_store=validation_store,
+        engine=engine,
+        average=average,
+        first_step=checkpoint.step if checkpoint else 0,
+        evaluation=Execution(axial=ranks.axial, bfloat16=execution.bfloat16),
+    )
+
+
+def build_model(config: Config) -> TrainedModel:
+    """The network and objective of a configuration, initialised from its seed, the same on every rank."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.training.seed)
+        return TrainedModel(MSAFormer(config.model), Objective(config.loss))
+
+
+def build_engine(trained: TrainedModel, config: Config, ranks: Ranks, device: torch.device) -> Engine:
+    """The engine that the configuration and the number of ranks ask for.
+
+    Raises ConfigError when several ranks are to be served by the engine for one, or deepspeed is not installed.
+    """
+    wanted = config.parallel.engine
+    if wanted == "auto":
+        wanted = "torch" if ranks.world_size == 1 else "deepspeed"
+    if wanted == "torch":
+        if ranks.world_size > 1:
+            raise ConfigError(
+                f"parallel.engine: torch serves one process, not {ranks.world_size}; use auto or deepspeed"
+            )
+        return TorchEngine(trained, config.optimizer, device)
+    from msaformer.training.deepspeed_engine import DeepSpeedEngine
+
+    return DeepSpeedEngine(trained, config, ranks, device)
+
+
+def _open_stores(config: Config) -> tuple[Store, Store | None]:
+    if config.data.train is None:
+        raise ConfigError(
+            "data.train: no store of training examples; give data.train=FOLDER (made by msaformer featurize)"
+        )
+    train_store = _open_labelled(config.data.train, config)
+    return train_store, _open_labelled(config.data.validation, config) if config.data.validation else None
+
+
+def _open_labelled(path: Path, config: Config) -> Store:
+    store = open_store(path)
+    if len(store) == 0:
+        raise TrainingError(f"{path}: the store holds no example")
+    loss = config.loss
+    if (loss.contact > 0 or loss.distogram > 0) and not has_labels(store, "distances"):
+        raise TrainingError(
+            f"{path}: no example has distances to learn from; give msaformer featurize the --structures, or "
+            "pre-train without them (configs/pretrain.yaml)"
+        )
+    if loss.orientation > 0 and not has_labels(store, "orientations"):
+        raise TrainingError(
+            f"{path}: no example has orientations to learn from; give msaformer featurize --orientations"
+        )
+    return store
+
+
+def _execution(config: Config, ranks: Ranks) -> Execution:
+    return Execution(axial=ranks.axial, bfloat16=config.training.precision == "bfloat16")
+
+
+def _restore(
+    engine: Engine, average: WeightAverage, checkpoint: Checkpoint, config: Config, ranks: Ranks
+) -> None:
+    engine.load_moments(checkpoint.tensors)
+    restore_average(average, checkpoint, engine)
+    averaged = engine.whole(average.tensors)
+    if ranks.is_first:
+        write_weights(averaged, config)  # a kill may have come between the checkpoint and its weights
+
+
+def _sentence(engine: Engine, config: Config, ranks: Ranks, device: torch.device) -> str:
+    many = (
+        ""
+        if ranks.world_size == 1
+        else (f" on {ranks.world_size} ranks ({ranks.data_ranks} data-parallel × {ranks.axial.size} axial)")
+    )
+    return f"engine: {engine.name}{many}, {device.type}, {config.training.precision}"

@@ -1,0 +1,115 @@
+"""What each rank of a parity job does: train a few steps under every asked ZeRO stage and compare with one process.
+
+    python -m torch.distributed.run --nproc_per_node=W tests/zero_job.py FOLDER AXIAL
+
+Rank 0 writes FOLDER/axial-AXIAL.json: for each case the losses of every step, and how far losses and gradients are from
+those of one plain process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from training_cases import tiny_config
+
+from msaformer.config import Config
+from msaformer.parallel.launch import find_launch, leave, process_group
+from msaformer.parallel.ranks import Ranks
+from msaformer.training.loop import _batches, _forward_and_backward
+from msaformer.training.schedule import learning_rate
+from msaformer.training.setup import prepare
+
+STEPS = 20
+PASSES = 4  # forward passes a step, shared by the data-parallel ranks
+
+
+def config(folder: Path, stage: int, axial: int, checkpointing: str, precision: str) -> Config:
+    plain = tiny_config(
+        folder / "store",
+        folder / "unused",
+        training__steps=STEPS,
+        training__batch_size=1,
+        training__accumulation=PASSES,
+        training__precision=precision,
+        optimizer__learning_rate=3e-3,
+        model__num_blocks=2,
+        data__validation=None,
+    )
+    keys = {"zero_stage": stage, "axial": axial}
+    if stage == 3:  # by default parameters as small as these are not shared at all
+        keys["deepspeed"] = {"zero_optimization": {"stage3_param_persistence_threshold": 0}}
+    return plain.model_copy(
+        update={
+            "parallel": plain.parallel.model_copy(update=keys),
+            "execution": plain.execution.model_copy(update={"checkpointing": checkpointing}),
+        }
+    )
+
+
+def run(settings: Config, ranks: Ranks) -> tuple[list[float], list[dict[str, torch.Tensor]]]:
+    """Losses of all steps, and all gradients of the first and the last."""
+    setup = prepare(settings, ranks, resume=False)
+    batches = _batches(setup.train_store, settings, 0, ranks)
+    passes = PASSES // ranks.data_ranks
+    losses, gradients = [], []
+    for step in range(STEPS):
+        report = _forward_and_backward(
+            setup.engine, [next(batches) for _ in range(passes)], settings, step, ranks, []
+        )
+        losses.append(report.losses["loss"])
+        if step in (0, STEPS - 1):
+            gradients.append(whole_gradients(setup.engine, ranks))
+        setup.engine.step(learning_rate(step, STEPS, settings.optimizer))
+    batches.close()
+    setup.engine.close()
+    return losses, gradients
+
+
+def whole_gradients(engine: Any, ranks: Ranks) -> dict[str, torch.Tensor]:
+    found = {}
+    for name, parameter in engine.trained.named_parameters():
+        if ranks.world_size == 1:
+            gradient = parameter.grad
+        else:
+            from deepspeed.utils import safe_get_full_grad
+
+            gradient = safe_get_full_grad(parameter)
+        found[name] = gradient.detach().clone().reshape(getattr(parameter, "ds_shape", parameter.shape))
+    return found
+
+
+def main(folder: Path, axial: int) -> None:
+    torch.set_num_threads(1)
+    report: dict[str, Any] = {}
+    launch = find_launch(os.environ)
+    with process_group(launch, axial=axial, timeout_s=120, use_cuda=False) as ranks:
+        references = {
+            precision: run(config(folder, 2, 1, "none", precision), Ranks())
+            for precision in ("float32", "bfloat16")
+        }
+        cases = [(stage, how, "float32") for stage in range(4) for how in ("none", "blocks")]
+        cases += [(2, "none", "bfloat16"), (3, "blocks", "bfloat16"), (2, "deepspeed", "float32")]
+        for stage, how, precision in cases:
+            losses, gradients = run(config(folder, stage, axial, how, precision), ranks)
+            expected, wanted = references[precision]
+            report[f"ZeRO {stage}, checkpointing {how}, {precision}"] = {
+                "losses": losses,
+                "expected": expected,
+                "gradient_error": max(
+                    float((one[name] - other[name]).norm() / other[name].norm().clamp(min=1e-3))
+                    for one, other in zip(gradients, wanted, strict=True)
+                    for name in other
+                ),
+            }
+        if ranks.is_first:
+            (folder / f"axial-{axial}.json").write_text(json.dumps(report))
+    leave(0)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
