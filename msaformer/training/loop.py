@@ -33,8 +33,9 @@ from msaformer.training.checkpoint import (
 from msaformer.training.ema import WeightAverage
 from msaformer.training.engine import Engine, TorchEngine
 from msaformer.training.logs import RunLog
-from msaformer.training.losses import Losses, compute_losses
+from msaformer.training.losses import Objective
 from msaformer.training.schedule import learning_rate
+from msaformer.training.scoring import TASKS, loss_denominators
 from msaformer.training.validation import validate
 
 _EMA_PREFIX = "ema."
@@ -111,17 +112,20 @@ def build_engine(config: Config) -> Engine:
 def _optimizer_step(
     engine: Engine, batches: Iterator[Batch], config: Config, step: int
 ) -> tuple[dict[str, float], float]:
-    """Mean losses over the step's forward passes, and the gradient norm."""
-    passes = config.training.accumulation
-    sums = dict.fromkeys(("loss", "contact_loss", "distogram_loss", "masked_msa_loss"), 0.0)
+    """Losses of the step, and the gradient norm."""
+    taken = [next(batches) for _ in range(config.training.accumulation)]
+    denominators = loss_denominators(taken, config.loss)
+    objective = Objective(config.loss)
+    sums = dict.fromkeys(("loss", *(f"{task}_loss" for task in TASKS)), 0.0)
     engine.model.train()
-    for index in range(passes):
+    for index, on_host in enumerate(taken):
         seed_dropout(engine.model, (config.training.seed * 1_000_003 + step) * 1_009 + index)
-        batch = next(batches).to(engine.device)
-        losses = compute_losses(engine.forward(batch), batch, config.loss)
-        engine.backward(losses.total / passes)
-        for name, value in _numbers(losses).items():
-            sums[name] += value / passes
+        batch = on_host.to(engine.device)
+        losses = objective(engine.forward(batch), batch, denominators, 1 / len(taken))
+        engine.backward(losses.total)
+        sums["loss"] += float(losses.total.detach())
+        for task, value in losses.by_task.items():
+            sums[f"{task}_loss"] += value
     norm = engine.step(learning_rate(step, config.training.steps, config.optimizer))
     if not (math.isfinite(norm) and math.isfinite(sums["loss"])):
         raise TrainingError(
@@ -129,15 +133,6 @@ def _optimizer_step(
             "whole. Start a new run with a lower optimizer.learning_rate or with training.precision=float32"
         )
     return sums, norm
-
-
-def _numbers(losses: Losses) -> dict[str, float]:
-    return {
-        "loss": float(losses.total.detach()),
-        "contact_loss": float(losses.contact.detach()),
-        "distogram_loss": float(losses.distogram.detach()),
-        "masked_msa_loss": float(losses.masked_msa.detach()),
-    }
 
 
 def _open_labelled(path: Path, loss: LossConfig) -> Store:

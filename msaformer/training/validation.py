@@ -11,7 +11,7 @@ from msaformer.data.batch import Sample, collate
 from msaformer.data.dataset import NUM_MAPS, full_sample
 from msaformer.metrics import precision_table
 from msaformer.training.engine import Engine
-from msaformer.training.losses import compute_losses
+from msaformer.training.losses import evaluate_losses
 
 
 def validate(engine: Engine, store: Store, config: Config) -> dict[str, float]:
@@ -28,9 +28,9 @@ def validate(engine: Engine, store: Store, config: Config) -> dict[str, float]:
                 continue
             batch = collate([sample], NUM_MAPS).to(engine.device)
             output = engine.forward(batch)
-            losses = compute_losses(output, batch, config.loss)
-            scores.setdefault("contact_loss", []).append(float(losses.contact))
-            scores.setdefault("distogram_loss", []).append(float(losses.distogram))
+            losses = evaluate_losses(output, batch, config.loss).by_task
+            for task in ("contact", "distogram"):
+                scores.setdefault(f"{task}_loss", []).append(losses[task])
             probs = torch.sigmoid(output.contact_logits[0]).float().cpu().numpy()
             for row in precision_table(probs, sample.distances):
                 if row.num_contacts:
