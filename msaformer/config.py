@@ -128,6 +128,12 @@ class LossConfig(_Section):
         0.0, ge=0, description="focal loss: pairs already well predicted count less (Lin et al. 2017); 0: off"
     )
 
+    @model_validator(mode="after")
+    def _something_is_learned(self) -> Self:
+        if self.contact == self.distogram == self.masked_msa == self.orientation == 0:
+            raise ValueError("contact, distogram, masked_msa and orientation are all 0: nothing to learn")
+        return self
+
 
 _Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -234,6 +240,14 @@ class Config(_Section):
     parallel: ParallelConfig = ParallelConfig()
     execution: ExecutionConfig = ExecutionConfig()
 
+    @model_validator(mode="after")
+    def _orientations_have_a_head(self) -> Self:
+        if self.loss.orientation > 0 and not self.model.orientations:
+            raise ValueError(
+                f"loss.orientation {self.loss.orientation:g} needs model.orientations true, or set it to 0"
+            )
+        return self
+
 
 def load_config(path: Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:
     """Read a YAML file and apply `section.key=value` overrides, later ones winning.
@@ -315,7 +329,7 @@ def _explain(entry: Any) -> str:
     if entry["type"] == "extra_forbidden":
         return f"unknown key {key!r}; {_hint(place)}"
     if entry["type"] == "value_error":  # raised by a validator of ours
-        return f"{key}: {entry['ctx']['error']}"
+        return ": ".join(filter(None, (key, str(entry["ctx"]["error"]))))  # no key: of several sections
     message = entry["msg"][0].lower() + entry["msg"][1:]
     return f"{key}: {message}, not {entry['input']!r:.80}"
 

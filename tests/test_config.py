@@ -101,6 +101,14 @@ WRONG: dict[str, tuple[str, str]] = {
         "data: {min_depth: 9, max_depth: 4}",
         r"data: min_depth 9 is above max_depth 4",
     ),
+    "nothing to learn": (
+        "loss: {contact: 0, distogram: 0, masked_msa: 0}",
+        r"loss: contact, distogram, masked_msa and orientation are all 0",
+    ),
+    "orientations without their heads": (
+        "loss: {orientation: 0.5}",
+        r"config\.yaml: loss\.orientation 0\.5 needs model\.orientations true",
+    ),
     "seed too large": ("training: {seed: 99999999999999999999}", r"training\.seed: .*less than 4294967296"),
     "two faults": ("training: {steps: 0, stepz: 1}", r"training\.steps: .*; unknown key 'training\.stepz'"),
     "a list": ("- 1\n- 2\n", "expected sections such as 'model:' and 'training:', not list"),

@@ -14,7 +14,7 @@ from msaformer.data.dataset import NUM_MAPS, training_sample
 from msaformer.errors import CheckpointError
 from msaformer.training.engine import Engine, TorchEngine
 from msaformer.training.loop import build_engine
-from msaformer.training.losses import compute_losses
+from msaformer.training.losses import evaluate_losses
 
 CONFIG = tiny_config(Path("store"), Path("out"))
 
@@ -29,7 +29,7 @@ def batch() -> Batch:
 def step(engine: Engine, rate: float = 1e-3, config: Config = CONFIG) -> float:
     data = batch()
     engine.model.train()
-    engine.backward(compute_losses(engine.forward(data), data, config.loss).total)
+    engine.backward(evaluate_losses(engine.forward(data), data, config.loss).total)
     return engine.step(rate)
 
 

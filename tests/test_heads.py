@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from model_cases import NUM_MAPS, assert_near, draw, exact, linear, moved, norm, randomized, sample
+from model_cases import assert_near, draw, exact, linear, moved, norm, randomized
 
-from msaformer.data.batch import collate
 from msaformer.model.heads import (
     BIN_EDGES,
     CONTACT_PRIOR,
@@ -16,7 +15,8 @@ from msaformer.model.heads import (
     MaskedMSAHead,
     PairHead,
 )
-from msaformer.training.losses import distogram_loss
+from msaformer.model.orientation_head import OrientationHead
+from msaformer.training.cell_losses import distogram_losses
 
 B, N, L, C, K = 2, 3, 4, 6, 5
 
@@ -52,6 +52,25 @@ def test_an_untrained_contact_head_gives_every_pair_its_prior() -> None:
     assert torch.all(PairHead(C, K)(draw(B, L, L, C)) == 0)
 
 
+def test_orientation_logits_are_those_of_ij_and_for_omega_those_of_ji_too() -> None:
+    head = randomized(OrientationHead(C))
+    pair = draw(B, L, L, C)
+    each = linear(head.to_logits, norm(head.norm, exact(pair)))
+    omega, theta, phi = head(pair)
+    assert_near(exact(omega), each[..., :25] + each[..., :25].swapaxes(1, 2))
+    assert_near(exact(theta), each[..., 25:50])
+    assert_near(exact(phi), each[..., 50:])
+    assert phi.shape == (B, L, L, 13)
+    assert torch.equal(omega, omega.transpose(1, 2))
+
+
+def test_orientation_logits_are_float32_under_bfloat16_and_untrained_ones_are_all_alike() -> None:
+    head = OrientationHead(C)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        tables = head(draw(B, L, L, C))
+    assert all(table.dtype == torch.float32 and not table.any() for table in tables)
+
+
 def test_masked_cells_are_read_off_their_own_cell() -> None:
     head = randomized(MaskedMSAHead(C))
     msa = draw(B, N, L, C)
@@ -76,12 +95,11 @@ def test_a_bin_holds_its_lower_edge_so_that_contacts_are_the_first_twelve(
     distance: float, expected: int
 ) -> None:
     distances = np.full((L, L), distance, dtype=np.float32)
-    batch = collate([sample(N, L, distances=distances)], NUM_MAPS)
     losses = []
     for k in range(NUM_BINS):
         logits = torch.zeros(1, L, L, NUM_BINS)
         logits[..., k] = 50.0  # certain of bin k
-        losses.append(float(distogram_loss(logits, batch)))
+        losses.append(float(distogram_losses(logits, torch.from_numpy(distances)[None]).mean()))
     assert int(np.argmin(losses)) == expected
     assert min(losses) == pytest.approx(0.0, abs=1e-6)
     assert (expected < 12) == (distance < CONTACT_THRESHOLD)

@@ -13,7 +13,7 @@ from data_tools.alphabet import MASK
 from msaformer.config import LossConfig
 from msaformer.data.batch import Batch, collate
 from msaformer.model.model import ModelOutput, MSAFormer
-from msaformer.training.losses import compute_losses
+from msaformer.training.losses import evaluate_losses
 
 SIZES = ((4, 6), (3, 9))  # (N, L) of each example
 OUTPUTS = [field.name for field in fields(ModelOutput)]
@@ -23,7 +23,7 @@ VARIANTS = pytest.mark.parametrize(
 
 
 def network(**changes: object) -> MSAFormer:
-    return randomized(MSAFormer(tiny_config(**changes)))
+    return randomized(MSAFormer(tiny_config(**({"orientations": True} | changes))))
 
 
 def batch() -> Batch:
@@ -37,7 +37,7 @@ def masks(inputs: Batch) -> dict[str, Tensor]:
 
 
 def loss(output: ModelOutput, inputs: Batch) -> Tensor:
-    return compute_losses(output, inputs, LossConfig(min_separation=1)).total
+    return evaluate_losses(output, inputs, LossConfig(min_separation=1, orientation=1.0)).total
 
 
 @VARIANTS
@@ -143,6 +143,7 @@ def test_pair_logits_are_symmetric() -> None:
     output = network()(batch())
     assert torch.equal(output.contact_logits, output.contact_logits.transpose(1, 2))
     assert torch.equal(output.distogram_logits, output.distogram_logits.transpose(1, 2))
+    assert torch.equal(output.omega_logits, output.omega_logits.transpose(1, 2))
 
 
 def test_a_network_without_coevolution_does_not_look_at_the_maps() -> None:

@@ -18,11 +18,10 @@ from data_tools.store import write_store
 from msaformer.config import load_config
 from msaformer.errors import CheckpointError, ConfigError, TrainingError
 from msaformer.pretrained import load_model
-from msaformer.training import loop
 from msaformer.training.checkpoint import load_checkpoint
 from msaformer.training.ema import WeightAverage
 from msaformer.training.loop import Interrupted, train
-from msaformer.training.losses import compute_losses
+from msaformer.training.losses import Losses, Objective
 
 STEPS = 12
 
@@ -177,17 +176,16 @@ def test_a_damaged_newest_checkpoint_is_passed_over_with_a_warning(
 def test_a_loss_that_is_not_finite_stops_the_run_with_the_checkpoint_before_intact(
     store: Path, output: Path, reference: Path, at_step: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = compute_losses
-
-    def poisoned(*arguments: object) -> object:
-        losses = plain(*arguments)  # type: ignore[arg-type]
+    def poisoned(self: Objective, *arguments: Any) -> Losses:
+        losses = plain(self, *arguments)
         return dataclasses.replace(losses, total=losses.total * float("nan"))
 
-    at_step(4, lambda: monkeypatch.setattr(loop, "compute_losses", poisoned))
+    plain = Objective.forward
+    at_step(4, lambda: monkeypatch.setattr(Objective, "forward", poisoned))
     with pytest.raises(TrainingError, match=r"step 5: loss nan.*not finite"):
         train(tiny_config(store, output))
     assert last_state(output) == state_after(reference, 4)
-    monkeypatch.setattr(loop, "compute_losses", plain)
+    monkeypatch.setattr(Objective, "forward", plain)
     train(tiny_config(store, output), resume=True)
     assert last_state(output) == state_after(reference, STEPS)
 

@@ -1,6 +1,7 @@
 """The whole network: embedding, trunk, heads.
 
-Dimension key: B batch, N sequences, L residues, K distance bins, c_m / c_z channels of the MSA / pair track.
+Dimension key: B batch, N sequences, L residues, K distance bins, c_m / c_z channels of the MSA / pair track; R of the N
+sequences and I of the L residues lie on this rank (all, unless several share a sample).
 """
 
 from __future__ import annotations
@@ -16,17 +17,22 @@ from msaformer.data.batch import Batch
 from msaformer.model.embedding import InputEmbedding, RecyclingEmbedding
 from msaformer.model.evoformer import Evoformer
 from msaformer.model.heads import CONTACT_PRIOR, NUM_BINS, MaskedMSAHead, PairHead
+from msaformer.model.orientation_head import OrientationHead
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelOutput:
-    """The last tracks and the logits read off them."""
+    """The last tracks and the logits read off them: the rows that this rank holds, whole with one rank a sample."""
 
-    msa: Float[Tensor, "B N L c_m"]
-    pair: Float[Tensor, "B L L c_z"]
-    contact_logits: Float[Tensor, "B L L"]
-    distogram_logits: Float[Tensor, "B L L K"]
-    masked_msa_logits: Float[Tensor, "B N L 22"]
+    msa: Float[Tensor, "B R L c_m"]
+    pair: Float[Tensor, "B I L c_z"]
+    contact_logits: Float[Tensor, "B I L"]
+    distogram_logits: Float[Tensor, "B I L K"]
+    masked_msa_logits: Float[Tensor, "B R L 22"]
+    omega_logits: Float[Tensor, "B I L 25"] | None = None
+    """This and the next two: None without `model.orientations`."""
+    theta_logits: Float[Tensor, "B I L 25"] | None = None
+    phi_logits: Float[Tensor, "B I L 13"] | None = None
 
 
 class MSAFormer(nn.Module):
@@ -41,6 +47,7 @@ class MSAFormer(nn.Module):
         self.contact_head = PairHead(config.c_z, 1, prior=CONTACT_PRIOR)
         self.distogram_head = PairHead(config.c_z, NUM_BINS)
         self.masked_msa_head = MaskedMSAHead(config.c_m)
+        self.orientation_head = OrientationHead(config.c_z) if config.orientations else None
 
     def forward(self, batch: Batch) -> ModelOutput:
         """Run the trunk once, plus `num_recycles` times before without gradient (AlphaFold 2, Algorithm 2)."""
@@ -50,12 +57,16 @@ class MSAFormer(nn.Module):
         if self.recycling is not None:
             msa, pair = self._recycled(msa_input, pair_input, batch)
         msa, pair = self.trunk(msa, pair, msa_mask, pair_mask)
+        angles = (None, None, None) if self.orientation_head is None else self.orientation_head(pair)
         return ModelOutput(
             msa=msa,
             pair=pair,
             contact_logits=self.contact_head(pair)[..., 0],
             distogram_logits=self.distogram_head(pair),
             masked_msa_logits=self.masked_msa_head(msa),
+            omega_logits=angles[0],
+            theta_logits=angles[1],
+            phi_logits=angles[2],
         )
 
     def _recycled(self, msa_input: Tensor, pair_input: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
