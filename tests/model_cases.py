@@ -106,7 +106,7 @@ def sample(depth: int, length: int, *, seed: int = 0, **changes: Any) -> Sample:
         "coevolution": maps + maps.transpose(1, 0, 2),
         "distances": np.minimum(distances, distances.T),
         "masked_targets": rng.integers(NUM_SYMBOLS, size=(depth, length)),
-        "orientations": rng.uniform(-3, 3, size=(length, length, 3)).astype(np.float32),
+        "orientations": rng.uniform((-3, -3, 0), 3, size=(length, length, 3)).astype(np.float32),
         "name": f"example-{seed}",
     }
     return Sample(**(arrays | changes))

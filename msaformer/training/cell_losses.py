@@ -67,7 +67,7 @@ def orientation_bins(
     dihedral = [
         ((angle + math.pi) / step).long() % NUM_DIHEDRAL_STEPS for angle in (omega, theta)
     ]  # 180° is −180°
-    planar = (phi / step).long().clamp(max=NUM_PLANAR_STEPS - 1)
+    planar = (phi / step).long().clamp(0, NUM_PLANAR_STEPS - 1)  # 180° is in the last step
     bins = torch.stack((*dihedral, planar), dim=-1)
     last = torch.tensor((NUM_DIHEDRAL_STEPS, NUM_DIHEDRAL_STEPS, NUM_PLANAR_STEPS), device=bins.device)
     return torch.where((distances >= FAR_DISTANCE)[..., None], last, bins)
