@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from msaformer.model.execution import ExecutedModule
 from msaformer.model.kernels import MASKED_LOGIT, attention
 
 
@@ -26,11 +27,12 @@ class LayerNorm(nn.LayerNorm):
         return normed.to(x.dtype)
 
 
-class GatedAttention(nn.Module):
+class GatedAttention(ExecutedModule):
     """Multi-head attention along S with a sigmoid gate on its output (AlphaFold 2, Algorithm 7, lines 2–7).
 
     `tied` shares one attention map among the rows, its logits being summed over them and divided by √(rows)
-    (MSA Transformer, Rao et al. 2021, section 3, "tied row attention").
+    (MSA Transformer, Rao et al. 2021, section 3, "tied row attention"). Ranks that share a sample hold R rows each, and
+    those that are tied to one another lie on all of them.
     """
 
     def __init__(self, channels: int, num_heads: int, head_channels: int, *, tied: bool = False) -> None:
@@ -59,13 +61,14 @@ class GatedAttention(nn.Module):
         out: Tensor = self.to_out(gated)
         return out
 
-    @staticmethod
-    def _tied(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, pair_bias: Tensor | None) -> Tensor:
+    def _tied(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, pair_bias: Tensor | None) -> Tensor:
+        axial = self.execution.axial
         real = mask[:, :, None, :, None].to(q.dtype)
-        rows = mask.any(dim=-1).sum(dim=-1).clamp(min=1)[:, None, None, None]
-        logits = torch.einsum("brhid,brhjd->bhij", q * real, k * real).float() * (q.shape[-1] * rows) ** -0.5
+        rows = axial.sum(mask.any(dim=-1).sum(dim=-1)).clamp(min=1)[:, None, None, None]
+        logits = axial.sum(torch.einsum("brhid,brhjd->bhij", q * real, k * real).float())
+        logits = logits * (q.shape[-1] * rows) ** -0.5
         if pair_bias is not None:
             logits = logits + pair_bias.float()
-        key_is_real = mask.any(dim=1)[:, None, None, :]
+        key_is_real = axial.sum(mask.sum(dim=1))[:, None, None, :] > 0
         probs = torch.softmax(logits.masked_fill(~key_is_real, MASKED_LOGIT), dim=-1).to(v.dtype)
         return torch.einsum("bhij,brhjd->brhid", probs, v * real)

@@ -1,16 +1,22 @@
 """The Evoformer stack (AlphaFold 2, Algorithm 6).
 
-Dimension key: B batch, N sequences, L residues, c_m / c_z channels of the MSA / pair track.
+Ranks that share a sample hold rows of both tracks between blocks; within a block, from column attention to the outer
+product mean, they hold columns of the MSA track. Masks are whole on each rank.
+
+Dimension key: B batch, N sequences, L residues, c_m / c_z channels of the MSA / pair track; R of the N
+sequences and I of the L residues lie on this rank (all, unless several share a sample).
 """
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from msaformer.config import ModelConfig
 from msaformer.model.column_attention import ColumnAttention
 from msaformer.model.dropout import SharedDropout
+from msaformer.model.execution import ExecutedModule
 from msaformer.model.outer_product import OuterProductMean
 from msaformer.model.row_attention import RowAttentionWithPairBias
 from msaformer.model.transition import Transition
@@ -21,7 +27,7 @@ _SHARED_OVER_ROWS = 1  # axis i of [B, L, L, c]
 _SHARED_OVER_COLUMNS = 2  # axis j of [B, L, L, c]
 
 
-class EvoformerBlock(nn.Module):
+class EvoformerBlock(ExecutedModule):
     """One block: the MSA track reads the pair track, then writes to it, and triangles make it consistent."""
 
     def __init__(self, config: ModelConfig) -> None:
@@ -48,16 +54,19 @@ class EvoformerBlock(nn.Module):
 
     def forward(
         self,
-        msa: Float[Tensor, "B N L c_m"],
-        pair: Float[Tensor, "B L L c_z"],
+        msa: Float[Tensor, "B R L c_m"],
+        pair: Float[Tensor, "B I L c_z"],
         msa_mask: Bool[Tensor, "B N L"],
         pair_mask: Bool[Tensor, "B L L"],
-    ) -> tuple[Float[Tensor, "B N L c_m"], Float[Tensor, "B L L c_z"]]:
+    ) -> tuple[Float[Tensor, "B R L c_m"], Float[Tensor, "B I L c_z"]]:
         """Return both tracks, updated."""
+        axial = self.execution.axial
         msa = msa + self.drop_msa(self.row_attention(msa, pair, msa_mask))  # Algorithm 7
+        msa = axial.swap(msa, whole=2, sharded=1)  # rows to columns
         msa = msa + self.column_attention(msa, msa_mask)  # Algorithm 8
         msa = msa + self.msa_transition(msa)  # Algorithm 9
         pair = pair + self.outer_product_mean(msa, msa_mask)  # Algorithm 10
+        msa = axial.swap(msa, whole=1, sharded=2)  # columns to rows
         pair = pair + self.drop_outgoing(self.triangle_outgoing(pair, pair_mask))  # Algorithm 11
         pair = pair + self.drop_incoming(self.triangle_incoming(pair, pair_mask))  # Algorithm 12
         pair = pair + self.drop_starting(self.triangle_starting(pair, pair_mask))  # Algorithm 13
@@ -66,7 +75,7 @@ class EvoformerBlock(nn.Module):
         return msa, pair
 
 
-class Evoformer(nn.Module):
+class Evoformer(ExecutedModule):
     """`num_blocks` blocks, one after another."""
 
     def __init__(self, config: ModelConfig) -> None:
@@ -75,12 +84,16 @@ class Evoformer(nn.Module):
 
     def forward(
         self,
-        msa: Float[Tensor, "B N L c_m"],
-        pair: Float[Tensor, "B L L c_z"],
+        msa: Float[Tensor, "B R L c_m"],
+        pair: Float[Tensor, "B I L c_z"],
         msa_mask: Bool[Tensor, "B N L"],
         pair_mask: Bool[Tensor, "B L L"],
-    ) -> tuple[Float[Tensor, "B N L c_m"], Float[Tensor, "B L L c_z"]]:
+    ) -> tuple[Float[Tensor, "B R L c_m"], Float[Tensor, "B I L c_z"]]:
         """Return both tracks after the last block."""
+        recompute = self.execution.checkpoint if self.training and torch.is_grad_enabled() else None
         for block in self.blocks:
-            msa, pair = block(msa, pair, msa_mask, pair_mask)
+            if recompute is None:
+                msa, pair = block(msa, pair, msa_mask, pair_mask)
+            else:
+                msa, pair = recompute(block, msa, pair, msa_mask, pair_mask)
         return msa, pair

@@ -1,6 +1,7 @@
 """What is read off the trunk: contacts, distances, masked MSA cells.
 
-Dimension key: B batch, N sequences, L residues, K distance bins, c_m / c_z channels of the tracks.
+Dimension key: B batch, N sequences, L residues, K distance bins, c_m / c_z channels of the tracks; R of the N
+sequences and I of the L residues lie on this rank (all, unless several share a sample).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from data_tools.alphabet import NUM_SYMBOLS
 from msaformer.model.attention import LayerNorm
+from msaformer.model.execution import ExecutedModule
 
 CONTACT_PRIOR: Final = 0.03  # about the share of contacts among the pairs of a crop with |i - j| ≥ 6
 CONTACT_THRESHOLD: Final = 8.0  # Å between Cβ (Cα of Gly), CASP contact definition
@@ -21,7 +23,7 @@ BIN_EDGES: Final = np.arange(2.5, 20.01, 0.5, dtype=np.float32)  # Å, 36 edges:
 NUM_BINS: Final = len(BIN_EDGES) + 1
 
 
-class PairHead(nn.Module):
+class PairHead(ExecutedModule):
     """Symmetric logits of each residue pair (AlphaFold 2, section 1.9.8: logits plus their transpose).
 
     `prior` is the probability that an untrained head of one logit gives to every pair.
@@ -34,10 +36,10 @@ class PairHead(nn.Module):
         nn.init.zeros_(self.to_logits.weight)
         nn.init.constant_(self.to_logits.bias, math.log(prior / (1 - prior)) / 2 if prior else 0.0)
 
-    def forward(self, pair: Float[Tensor, "B L L c_z"]) -> Float[Tensor, "B L L K"]:
+    def forward(self, pair: Float[Tensor, "B I L c_z"]) -> Float[Tensor, "B I L K"]:
         """Return float32 logits, the same for ij and ji."""
         logits = self.to_logits(self.norm(pair)).float()
-        return logits + logits.transpose(1, 2)
+        return logits + self.execution.axial.transpose(logits)
 
 
 class MaskedMSAHead(nn.Module):
@@ -50,7 +52,7 @@ class MaskedMSAHead(nn.Module):
         nn.init.zeros_(self.to_logits.weight)
         nn.init.zeros_(self.to_logits.bias)
 
-    def forward(self, msa: Float[Tensor, "B N L c_m"]) -> Float[Tensor, "B N L 22"]:
+    def forward(self, msa: Float[Tensor, "B R L c_m"]) -> Float[Tensor, "B R L 22"]:
         """Return float32 logits over the 22 symbols."""
         logits: Tensor = self.to_logits(self.norm(msa)).float()
         return logits

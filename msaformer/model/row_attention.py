@@ -1,6 +1,7 @@
 """Row attention: along the residues within one sequence, biased by the pair track.
 
-Dimension key: B batch, N sequences, L residues, H heads, c_m / c_z channels of the MSA / pair track.
+Dimension key: B batch, N sequences, L residues, H heads, c_m / c_z channels of the MSA / pair track; R of the N
+sequences and I of the L residues lie on this rank (all, unless several share a sample).
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from msaformer.model.attention import GatedAttention, LayerNorm
+from msaformer.model.execution import ExecutedModule
 
 
-class RowAttentionWithPairBias(nn.Module):
+class RowAttentionWithPairBias(ExecutedModule):
     """Self-attention along the residues of each sequence (AlphaFold 2, Algorithm 7).
 
     `tied=True` shares one map among all sequences, as in MSA Transformer.
@@ -26,11 +28,12 @@ class RowAttentionWithPairBias(nn.Module):
 
     def forward(
         self,
-        msa: Float[Tensor, "B N L c_m"],
-        pair: Float[Tensor, "B L L c_z"],
+        msa: Float[Tensor, "B R L c_m"],
+        pair: Float[Tensor, "B I L c_z"],
         msa_mask: Bool[Tensor, "B N L"],
-    ) -> Float[Tensor, "B N L c_m"]:
+    ) -> Float[Tensor, "B R L c_m"]:
         """Return the update of the MSA track."""
-        bias = self.to_bias(self.norm_pair(pair)).permute(0, 3, 1, 2)
-        out: Tensor = self.attention(self.norm_msa(msa), msa_mask, bias)
+        axial = self.execution.axial
+        bias = axial.gather(self.to_bias(self.norm_pair(pair)), axis=1).permute(0, 3, 1, 2)
+        out: Tensor = self.attention(self.norm_msa(msa), axial.take(msa_mask, axis=1), bias)
         return out

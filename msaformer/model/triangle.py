@@ -1,6 +1,7 @@
 """Triangle updates of the pair track: edge ij learns from the two other edges of every triangle ijk.
 
-Dimension key: B batch, L residues (i, j, k), H heads, c_z channels of the pair track, c hidden channels.
+Dimension key: B batch, L residues (i, j, k), H heads, c_z channels of the pair track, c hidden channels; I of the L
+first residues of the pairs lie on this rank (all, unless several share a sample).
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from msaformer.model.attention import GatedAttention, LayerNorm
+from msaformer.model.execution import ExecutedModule
 
 
-class TriangleMultiplication(nn.Module):
+class TriangleMultiplication(ExecutedModule):
     """Sum over k of products of two edges (AlphaFold 2, Algorithms 11 "outgoing" and 12 "incoming").
 
-    Outgoing: edges ik and jk update ij; incoming: edges ki and kj.
+    Outgoing: edges ik and jk update ij; incoming: edges ki and kj. The product over k needs all edges of one channel:
+    ranks that share a sample exchange their rows for a share of the channels, and back.
     """
 
     def __init__(self, c_z: int, channels: int, *, outgoing: bool) -> None:
         super().__init__()
+        self.channels = channels
         self.outgoing = outgoing
         self.norm_in = LayerNorm(c_z)
         self.to_edges = nn.Linear(c_z, 2 * channels)
@@ -34,22 +38,36 @@ class TriangleMultiplication(nn.Module):
         nn.init.zeros_(self.to_out.bias)
 
     def forward(
-        self, pair: Float[Tensor, "B L L c_z"], pair_mask: Bool[Tensor, "B L L"]
-    ) -> Float[Tensor, "B L L c_z"]:
+        self, pair: Float[Tensor, "B I L c_z"], pair_mask: Bool[Tensor, "B L L"]
+    ) -> Float[Tensor, "B I L c_z"]:
         """Return the update of the pair track."""
         normed = self.norm_in(pair)
         edges = torch.sigmoid(self.to_edge_gates(normed)) * self.to_edges(normed)
-        edges = edges.masked_fill(~pair_mask[..., None], 0.0)
-        left, right = edges.permute(0, 3, 1, 2).chunk(2, dim=1)
+        edges = edges.masked_fill(~self.execution.axial.take(pair_mask, axis=1)[..., None], 0.0)
+        left, right = self._to_channels(edges)
         if not self.outgoing:
             left, right = left.transpose(-1, -2), right.transpose(-1, -2)
         triangles = torch.matmul(left, right.transpose(-1, -2))
-        update = self.to_out(self.norm_out(triangles.permute(0, 2, 3, 1)))
+        update = self.to_out(self.norm_out(self._to_rows(triangles)))
         out: Tensor = torch.sigmoid(self.to_gate(normed)) * update
         return out
 
+    def _to_channels(self, edges: Float[Tensor, "B I L two_c"]) -> Float[Tensor, "2 B c_here L L"]:
+        """Both edges' whole tables of this rank's channels; zeros fill up a number that the ranks cannot share."""
+        axial = self.execution.axial
+        both = edges.unflatten(-1, (2, self.channels)).permute(3, 0, 4, 1, 2)  # type: ignore[no-untyped-call]
+        missing = -self.channels % axial.size
+        if missing:
+            both = nn.functional.pad(both, (0, 0, 0, 0, 0, missing))
+        return axial.swap(both, whole=2, sharded=3)
 
-class TriangleAttention(nn.Module):
+    def _to_rows(self, triangles: Float[Tensor, "B c_here L L"]) -> Float[Tensor, "B I L c"]:
+        """This rank's rows of all channels."""
+        rows = self.execution.axial.swap(triangles, whole=2, sharded=1)
+        return rows[:, : self.channels].permute(0, 2, 3, 1)
+
+
+class TriangleAttention(ExecutedModule):
     """Attention among the edges of one node (AlphaFold 2, Algorithms 13 "starting" and 14 "ending" node).
 
     Starting: edge ij attends to the edges ik, biased by jk. Ending: edge ij attends to the edges kj, biased by ki.
@@ -63,12 +81,13 @@ class TriangleAttention(nn.Module):
         self.attention = GatedAttention(c_z, num_heads, head_channels)
 
     def forward(
-        self, pair: Float[Tensor, "B L L c_z"], pair_mask: Bool[Tensor, "B L L"]
-    ) -> Float[Tensor, "B L L c_z"]:
+        self, pair: Float[Tensor, "B I L c_z"], pair_mask: Bool[Tensor, "B L L"]
+    ) -> Float[Tensor, "B I L c_z"]:
         """Return the update of the pair track."""
+        axial = self.execution.axial
         if not self.starting:
-            pair, pair_mask = pair.transpose(1, 2), pair_mask.transpose(1, 2)
+            pair, pair_mask = axial.transpose(pair), pair_mask.transpose(1, 2)
         normed = self.norm(pair)
-        bias = self.to_bias(normed).permute(0, 3, 1, 2)
-        out: Tensor = self.attention(normed, pair_mask, bias)
-        return out if self.starting else out.transpose(1, 2)
+        bias = axial.gather(self.to_bias(normed), axis=1).permute(0, 3, 1, 2)
+        out: Tensor = self.attention(normed, axial.take(pair_mask, axis=1), bias)
+        return out if self.starting else axial.transpose(out)
