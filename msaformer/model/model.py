@@ -24,7 +24,7 @@ from msaformer.model.orientation_head import OrientationHead
 from msaformer.parallel.axial import AxialSharding
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # no slots: DeepSpeed's hooks look into the outputs of modules by vars()
 class ModelOutput:
     """The last tracks and the logits read off them: the rows that this rank holds, whole with one rank a sample."""
 

@@ -23,6 +23,7 @@ from typing import Final, NoReturn
 
 import torch
 import torch.distributed as dist
+from torch._C._distributed_c10d import HashStore
 
 from msaformer.errors import ConfigError, PeerError
 from msaformer.parallel.axial import UNSHARDED, AxialSharding
@@ -104,7 +105,7 @@ def process_group(
     try:
         dist.init_process_group(
             "nccl" if use_cuda else "gloo",
-            store=dist.HashStore() if launch.world_size == 1 else None,  # None: MASTER_ADDR and MASTER_PORT
+            store=HashStore() if launch.world_size == 1 else None,  # None: MASTER_ADDR and MASTER_PORT
             rank=launch.rank,
             world_size=launch.world_size,
             timeout=datetime.timedelta(seconds=timeout_s),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
@@ -50,7 +51,9 @@ class DeepSpeedEngine:
         self.stage = config.parallel.zero_stage
         self.name = f"deepspeed {deepspeed.__version__}, ZeRO {self.stage}"
         settings = deepspeed_config(config, ranks, sum(p.numel() for p in trained.parameters()))
-        self.scale = float(ranks.world_size * settings["gradient_accumulation_steps"])
+        self.passes = settings["gradient_accumulation_steps"]
+        self.passes_done = 0
+        self.scale = float(ranks.world_size * self.passes)
         self.engine, self.optimizer, _, _ = deepspeed.initialize(
             model=trained,
             optimizer=make_optimizer(trained, config.optimizer),
@@ -64,11 +67,15 @@ class DeepSpeedEngine:
 
     def backward(self, losses: Losses) -> None:
         self.engine.backward(losses.total * self.scale)
+        self.passes_done += 1
+        if self.passes_done < self.passes:
+            self.engine.step()  # counts the pass; DeepSpeed updates at the last one alone
 
     def step(self, learning_rate: float) -> float:
         set_learning_rate(self.optimizer, learning_rate)
         norm = self._plain_norm() if self.stage == 0 else None
         self.engine.step()
+        self.passes_done = 0
         return float(self.engine.get_global_grad_norm()) if norm is None else norm
 
     def parameters(self) -> dict[str, Tensor]:
@@ -236,7 +243,10 @@ def _merged(derived: dict[str, Any], added: Mapping[str, Any], place: str) -> di
 
 def _import_deepspeed(*, is_cpu: bool) -> Any:
     """Raises ConfigError when it is not installed."""
-    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    # DeepSpeed calls collectives by names that torch 2.13 is about to retire, and warns at every other call.
+    warnings.filterwarnings(
+        "ignore", r".*(all_gather_into_tensor|reduce_scatter_tensor)` is deprecated", FutureWarning
+    )
     try:
         import deepspeed
     except ImportError as error:

@@ -24,9 +24,10 @@ from msaformer.model.dropout import seed_dropout
 from msaformer.parallel.ranks import Ranks
 from msaformer.training.engine import Engine
 from msaformer.training.logs import RunLog
-from msaformer.training.losses import TASKS, loss_denominators, not_finite_examples
+from msaformer.training.losses import not_finite_examples
 from msaformer.training.run_state import save
 from msaformer.training.schedule import learning_rate
+from msaformer.training.scoring import TASKS, loss_denominators
 from msaformer.training.setup import Setup, prepare
 from msaformer.training.validation import validate
 
@@ -197,7 +198,7 @@ def _open_output(config: Config, first_step: int) -> RunLog:
     output = config.training.output
     output.mkdir(parents=True, exist_ok=True)
     (output / "config.yaml").write_text(dump_config(config), encoding="utf-8")
-    return RunLog(config, first_step)
+    return RunLog(output, first_step)
 
 
 def _batches(store: Store, config: Config, first_step: int, ranks: Ranks) -> Generator[Batch, None, None]:

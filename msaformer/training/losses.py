@@ -28,8 +28,9 @@ from torch import Tensor, nn
 
 from msaformer.config import LossConfig
 from msaformer.data.batch import Batch
-from msaformer.model.execution import ExecutedModule
+from msaformer.model.execution import ExecutedModule, Execution
 from msaformer.model.model import ModelOutput
+from msaformer.parallel.axial import UNSHARDED, AxialSharding
 from msaformer.training.cell_losses import (
     contact_losses,
     distogram_losses,
@@ -53,7 +54,7 @@ _LOGITS: Final = {
 """Task → fields of ModelOutput."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # no slots: DeepSpeed's hooks look into the outputs of modules by vars()
 class Losses:
     """What one forward pass adds to the losses of its step; summed over all passes and ranks they are whole."""
 
@@ -146,10 +147,13 @@ class Objective(ExecutedModule):
         return total
 
 
-def evaluate_losses(output: ModelOutput, batch: Batch, config: LossConfig) -> Losses:
-    """The losses of one whole batch by itself, with the configured weights."""
-    fixed = config.model_copy(update={"weighting": "fixed"})
-    losses: Losses = Objective(fixed)(output, batch, loss_denominators([batch], config), 1.0)
+def evaluate_losses(
+    output: ModelOutput, batch: Batch, config: LossConfig, axial: AxialSharding = UNSHARDED
+) -> Losses:
+    """The losses of one batch by itself, with the configured weights; partial sums when ranks share its samples."""
+    objective = Objective(config.model_copy(update={"weighting": "fixed"}))
+    objective.execution = Execution(axial=axial)
+    losses: Losses = objective(output, batch, loss_denominators([batch], config), 1.0)
     return losses
 
 

@@ -63,7 +63,7 @@ def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
         if checkpoint is not None:
             load_parameters(trained, checkpoint.tensors)
         elif config.training.init_weights is not None:
-            _start_from(config.training.init_weights, trained, ranks)
+            raise ConfigError("training.init_weights: later")
     execute_with(trained, execution)
     engine = build_engine(trained, config, ranks, device)
     if ranks.is_first:
@@ -136,7 +136,16 @@ def _open_labelled(path: Path, config: Config) -> Store:
 
 
 def _execution(config: Config, ranks: Ranks) -> Execution:
-    return Execution(axial=ranks.axial, bfloat16=config.training.precision == "bfloat16")
+    how = config.execution.checkpointing
+    checkpoint = None
+    if how == "blocks":
+        from functools import partial
+        from torch.utils.checkpoint import checkpoint as torch_checkpoint
+        checkpoint = partial(torch_checkpoint, use_reentrant=False, preserve_rng_state=False)
+    if how == "deepspeed":
+        from msaformer.training.deepspeed_engine import deepspeed_checkpoint
+        checkpoint = deepspeed_checkpoint()
+    return Execution(axial=ranks.axial, bfloat16=config.training.precision == "bfloat16", checkpoint=checkpoint)
 
 
 def _restore(

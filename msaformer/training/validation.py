@@ -19,6 +19,7 @@ from msaformer.model.execution import Execution, execute_with
 from msaformer.model.model import MSAFormer, gather_output
 from msaformer.parallel.ranks import Ranks
 from msaformer.training.losses import evaluate_losses
+from msaformer.training.scoring import TASKS
 
 _CUTS = ("p_at_l", "p_at_l2", "p_at_l5")
 _TASKS = ("contact", "distogram")
@@ -70,11 +71,13 @@ def _score(
     if sample.distances is None:
         return {}
     batch = collate([sample], NUM_MAPS, multiple_of=ranks.axial.size).to(device)
-    output = gather_output(network(batch), ranks.axial)
-    losses = evaluate_losses(output, batch, config.loss).by_task
+    output = network(batch)
+    partial = evaluate_losses(output, batch, config.loss, ranks.axial).tasks
+    losses = dict(zip(TASKS, ranks.axial.sum(partial).tolist(), strict=True))
     scores = {f"{task}_loss": losses[task] for task in _TASKS}
     length = sample.tokens.shape[1]
-    probs = torch.sigmoid(output.contact_logits[0, :length, :length]).float().cpu().numpy()
+    logits = gather_output(output, ranks.axial).contact_logits[0, :length, :length]
+    probs = torch.sigmoid(logits).float().cpu().numpy()
     for row in precision_table(probs, sample.distances):
         if row.num_contacts:
             scores |= {f"{row.range}_{cut}": getattr(row, cut) for cut in _CUTS}
