@@ -65,6 +65,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "yaml": ("msaformer.config",),
     "numba": ("data_tools.weights", "data_tools.pair_statistics"),
     "distributed": ("data_tools.pipeline",),
+    "wandb": ("msaformer.training.trackers",),
+    "mlflow": ("msaformer.training.trackers",),
     "subprocess": ("data_tools.search",),
 }
 """Package → the modules (and what lies in them) that may import it."""

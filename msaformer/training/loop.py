@@ -73,7 +73,7 @@ def train(config: Config, *, resume: bool = False, show_progress: bool = False) 
     output.mkdir(parents=True, exist_ok=True)
     (output / "config.yaml").write_text(dump_config(config), encoding="utf-8")
     with (
-        RunLog(output, first_step) as log,
+        RunLog(config, first_step) as log,
         stop_signals() as stopped,
         _progress(config, first_step, show_progress) as bar,
         closing(training_batches(train_store, config, first_step)) as batches,
