@@ -42,7 +42,7 @@ LEVELS: dict[str, list[set[str]]] = {
     ],
     "msaformer": [
         {"errors", "example"},
-        {"config"},
+        {"config", "sizes"},
         {"metrics", "prediction", "device", "parallel"},
         {"data", "model", "report", "potts"},
         {"pretrained"},
