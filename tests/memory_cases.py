@@ -12,10 +12,11 @@ from msaformer.config import Config, LossConfig, ModelConfig, validate_config
 from msaformer.model.execution import Execution, execute_with
 from msaformer.model.maps import predicted_maps
 from msaformer.model.model import MSAFormer
-from msaformer.training.losses import compute_losses
+from msaformer.training.losses import Objective
 from msaformer.training.memory_policy import MemoryPolicy
 from msaformer.training.memory_trace import Work, empty_batch
 from msaformer.training.recompute import recomputed
+from msaformer.training.scoring import TASKS
 
 MIB = 2**20
 
@@ -59,11 +60,8 @@ def measured_peak(planned: Work) -> float:
             standing *= 2
             for parameter in network.parameters():
                 parameter.grad = torch.zeros_like(parameter)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=planned.bfloat16):
-            output = network(batch)
-        losses = compute_losses(output, batch, planned.loss)
-        del output
-        losses.total.backward()  # type: ignore[no-untyped-call]
+        objective = Objective(planned.loss)
+        objective(network(batch), batch, torch.ones(len(TASKS)), 1.0).total.backward()
 
     return peak_memory(run) * MIB - standing
 

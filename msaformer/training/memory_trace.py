@@ -25,11 +25,12 @@ from msaformer.data.dataset import NUM_MAPS
 from msaformer.model.execution import Checkpoint, Execution, execute_with
 from msaformer.model.maps import predicted_maps
 from msaformer.model.model import MSAFormer
-from msaformer.training.losses import compute_losses
+from msaformer.training.losses import Objective
 from msaformer.training.memory_blocks import TRACED_BLOCKS, BlockMarks
 from msaformer.training.memory_ledger import MemoryLedger
 from msaformer.training.memory_policy import MemoryPolicy
 from msaformer.training.recompute import recomputed
+from msaformer.training.scoring import TASKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,10 @@ def trace(work: Work) -> Trace:
                 predicted_maps(network, batch)
             return Trace(inputs, ledger.peak)
         marks = BlockMarks(network, ledger)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=work.bfloat16):
-            output = network(batch)
-        losses = compute_losses(output, batch, work.loss)
-        del output
-        losses.total.backward()  # type: ignore[no-untyped-call]
+        objective = Objective(work.loss)
+        execute_with(objective, network.execution)
+        losses = objective(network(batch), batch, torch.ones(len(TASKS)), 1.0)
+        losses.total.backward()
         gradients = sum(4 * parameter.numel() for parameter in network.trunk.blocks[0].parameters())
     peak = marks.peak(further_blocks, 0 if work.keeps_gradients else gradients)
     return Trace(inputs, peak, host.num_bytes * work.model.num_blocks // num_blocks)
