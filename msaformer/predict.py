@@ -10,13 +10,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from data_tools.alignment import Alignment, alignment_sha256
 from data_tools.features import MSAFeatures, featurize
 from msaformer.data.batch import collate
 from msaformer.data.dataset import NUM_MAPS, full_sample
 from msaformer.model.heads import BIN_EDGES
+from msaformer.model.maps import predicted_maps
 from msaformer.prediction import Prediction
 from msaformer.pretrained import LoadedModel
 
@@ -46,9 +46,8 @@ def predict_features(
     device = next(model.network.parameters()).device
     sample = full_sample(features, depth, np.random.default_rng(_SEED))
     with torch.inference_mode():
-        output = model.network(collate([sample], NUM_MAPS).to(device))
-        contacts = _symmetric(torch.sigmoid(output.contact_logits[0]))
-        distogram = _symmetric(torch.softmax(output.distogram_logits[0], dim=-1))
+        maps = predicted_maps(model.network, collate([sample], NUM_MAPS).to(device))
+    contacts, distogram = (values.cpu().numpy() for values in maps)
     expected, spread = expected_distance(distogram)
     return Prediction(
         name=name,
@@ -63,11 +62,6 @@ def predict_features(
         model={"name": model.name, "sha256": model.sha256, "sequences_used": sample.tokens.shape[0]},
         alignment_sha256=alignment_sha256(features.tokens, features.deletion_matrix),
     )
-
-
-def _symmetric(probs: Tensor) -> npt.NDArray[np.float32]:
-    """The mean of (i, j) and (j, i): of equal logits, torch rounds some probabilities another way by their place."""
-    return ((probs + probs.transpose(0, 1)) / 2).cpu().numpy()
 
 
 def expected_distance(

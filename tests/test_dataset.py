@@ -71,7 +71,8 @@ def test_a_crop_agrees_with_the_whole_protein_at_its_residues(two_segments: floa
         np.testing.assert_array_equal(sample.coevolution, whole_maps[np.ix_(at, at)])
         assert example.distances is not None
         np.testing.assert_array_equal(sample.distances, example.distances[np.ix_(at, at)])
-        np.testing.assert_array_equal(sample.profile, features.profile[at])
+        untouched = (sample.masked_targets == NOT_SCORED).all(axis=0)
+        np.testing.assert_array_equal(sample.profile[untouched], features.profile[at][untouched])
         if len(sample.tokens) == 9:
             unmasked = np.where(sample.masked_targets == NOT_SCORED, sample.tokens, sample.masked_targets)
             np.testing.assert_array_equal(unmasked, features.tokens[:, at])
@@ -79,12 +80,12 @@ def test_a_crop_agrees_with_the_whole_protein_at_its_residues(two_segments: floa
     assert (True in splits) == (two_segments == 1.0)
 
 
-def test_masking_leaves_the_profile_and_the_maps_alone_but_reaches_the_query() -> None:
+def test_masking_reaches_the_query_and_leaves_the_maps_alone() -> None:
     example = hairpin("x", length=16, depth=4)
     config = tiny_config(Path("s"), Path("o"), data__mask_ratio=0.9, data__drop_coevolution=0.0).data
     sample = training_sample(example, config, rng(1))
     assert (sample.tokens[0] == MASK).any()
-    np.testing.assert_array_equal(sample.profile, example.features.profile)
+    np.testing.assert_array_equal(sample.coevolution, standardize_maps(example.features.coevolution))
 
 
 def test_co_evolution_is_dropped_in_the_share_asked_for_and_absent_for_one_sequence() -> None:
@@ -249,7 +250,7 @@ def test_the_next_readable_example_of_the_epoch_stands_in(shards: Path, tmp_path
         assert [name for k, name in enumerate(found) if k != place] == [n for n in order if n != "h1"]
 
 
-@pytest.mark.parametrize(("ranks", "workers"), [(1, 1), (2, 0), (2, 2)])
+@pytest.mark.parametrize(("ranks", "workers"), [(1, 2), (2, 0)])
 def test_what_is_skipped_depends_on_no_number_of_ranks_or_workers(
     ranks: int, workers: int, shards: Path, tmp_path: Path
 ) -> None:

@@ -43,7 +43,7 @@ LEVELS: dict[str, list[set[str]]] = {
     ],
     "msaformer": [
         {"errors", "example"},
-        {"config"},
+        {"config", "sizes"},
         {"metrics", "prediction", "device", "parallel"},
         {"data", "model", "report", "potts"},
         {"pretrained"},
@@ -66,6 +66,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "yaml": ("msaformer.config",),
     "numba": ("data_tools.weights", "data_tools.pair_statistics"),
     "distributed": ("data_tools.pipeline",),
+    "wandb": ("msaformer.training.trackers",),
+    "mlflow": ("msaformer.training.trackers",),
     "subprocess": ("data_tools.search",),
 }
 """Package → the modules (and what lies in them) that may import it."""

@@ -29,7 +29,7 @@ from data_tools.store_stream import epoch_order
 from msaformer.config import Config, DataConfig, TrainingConfig
 from msaformer.data.batch import Batch, Sample, collate
 from msaformer.data.cropping import crop_residues, draw_depth, sample_rows, standardize_maps
-from msaformer.data.masking import mask_cells
+from msaformer.data.masking import mask_sample
 from msaformer.errors import ConfigError, TrainingError
 
 NUM_MAPS = len(COEVOLUTION_MAPS)
@@ -62,8 +62,8 @@ def training_sample(example: Example, config: DataConfig, rng: np.random.Generat
     with_maps = features.depth > 1 and rng.random() >= config.drop_coevolution
     maps = standardize_maps(features.coevolution) if with_maps else None
     sample = _sample(features, example.distances, rows, residues, maps)
-    tokens, targets = mask_cells(sample.tokens, config.mask_ratio, rng)
-    return replace(sample, tokens=tokens, masked_targets=targets, name=example.id)
+    masked = mask_sample(sample, config, features.weights[rows], features.neff, rng)
+    return replace(masked, name=example.id)
 
 
 class TrainingSamples(Dataset[Sample]):

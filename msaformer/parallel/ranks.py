@@ -63,6 +63,14 @@ class Ranks:
         dist.broadcast(sent, src=0)
         return int(sent)
 
+    def least(self, number: int) -> int:
+        """The least of the ranks' numbers, on every rank."""
+        if self.world_size == 1:
+            return number
+        sent = self._sendable(torch.tensor([number], dtype=torch.int64))
+        dist.all_reduce(sent, dist.ReduceOp.MIN)
+        return int(sent)
+
     def texts(self, text: str) -> list[str]:
         """Every rank's text, in the order of the ranks, on every rank; the first 2,000 bytes of each."""
         if self.world_size == 1:

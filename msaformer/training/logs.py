@@ -1,39 +1,44 @@
-"""The log of a run: JSON lines and TensorBoard, both to be plotted while it runs."""
+"""The log of a run: JSON lines, and the trackers that the configuration asks for. One process of a run writes it."""
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from types import TracebackType
 
-from torch.utils.tensorboard import SummaryWriter
-
 from data_tools.atomic import atomic_path
+from msaformer.config import Config
+from msaformer.training.trackers import open_trackers
 
 
 class RunLog:
-    """Append one line a record to `OUTPUT/log.jsonl` and the same numbers to `OUTPUT/tensorboard`.
+    """Append one line a record to `OUTPUT/log.jsonl`, and give the same numbers to the trackers.
 
     After a resume the records of steps that are about to be repeated are dropped, so that each step stands once.
+    Raises ConfigError when a tracker's package is missing.
     """
 
-    def __init__(self, output: Path, first_step: int) -> None:
-        self.path = output / "log.jsonl"
+    def __init__(self, config: Config, first_step: int) -> None:
+        self._trackers = open_trackers(config, first_step)
+        self.path = config.training.output / "log.jsonl"
         kept = _records_up_to(self.path, first_step)
         with atomic_path(self.path) as temporary:
             temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         self._file = self.path.open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(output / "tensorboard"), purge_step=first_step + 1)
         self._start = time.monotonic()
 
     def write(self, kind: str, step: int, **values: float) -> None:
         """Log numbers of `kind` ("train" or "validation") after optimizer step `step` (from 1)."""
-        record = {"kind": kind, "step": step, "seconds": round(time.monotonic() - self._start, 1), **values}
-        self._file.write(json.dumps(record) + "\n")
+        numbers = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        seconds = round(time.monotonic() - self._start, 1)
+        record = {"kind": kind, "step": step, "seconds": seconds, **numbers}
+        self._file.write(json.dumps(record, allow_nan=False) + "\n")
         self._file.flush()
-        for name, value in values.items():
-            self._board.add_scalar(f"{kind}/{name}", value, step)
+        shown = {f"{kind}/{name}": value for name, value in values.items()}
+        for tracker in self._trackers:
+            tracker.log(shown, step)
 
     def __enter__(self) -> RunLog:
         return self
@@ -42,7 +47,8 @@ class RunLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-        self._board.close()
+        for tracker in self._trackers:
+            tracker.close(failed=error is not None)
 
 
 def _records_up_to(path: Path, first_step: int) -> list[str]:

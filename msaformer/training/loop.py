@@ -49,6 +49,8 @@ class StepReport:
 
     losses: dict[str, float]
     """`loss`, and `TASK_loss` of each task."""
+    statistics: dict[str, float]
+    """Sums over the examples (`batch_statistics`)."""
     broken: str
     """Names of the examples whose loss is not finite, none when all are."""
     num_skipped: int
@@ -89,6 +91,7 @@ def _run(setup: Setup, *, show_progress: bool) -> Path:
         bar = stack.enter_context(_progress(config, first_step, show_progress))
         batches = stack.enter_context(closing(_batches(setup.train_store, config, first_step, ranks)))
         skipped = SkippedExamples(config, len(setup.train_store), ranks)
+        throughput = Throughput(engine.device)
         for step in range(first_step, training.steps):
             step_batches = [next(batches) for _ in range(passes_per_rank(training, ranks.data_ranks))]
             report = _forward_and_backward(engine, step_batches, config, step, ranks, stopped)
@@ -135,18 +138,22 @@ def _forward_and_backward(
         engine.backward(losses)
         sums += torch.cat([losses.total.detach()[None], losses.tasks]).double().cpu()
         broken += not_finite_examples(losses, batch)
-    num_skipped = sum(len(batch.skipped) for batch in batches)  # the same on ranks that share samples
-    facts = torch.tensor([len(broken), num_skipped / ranks.axial.size], dtype=torch.float64)
+    statistics = batch_statistics(batches, config.loss)
+    statistics["skipped"] = sum(len(batch.skipped) for batch in batches)
+    counts = torch.tensor([len(broken), *statistics.values()], dtype=torch.float64)
+    counts[1:] /= ranks.axial.size  # ranks that share a sample count it each
     signals = torch.zeros(ranks.world_size, dtype=torch.float64)
     signals[ranks.rank] = stopped[0] if stopped else 0
-    exchanged = ranks.sum(torch.cat([sums, facts, signals]))
     names = ("loss", *(f"{task}_loss" for task in TASKS))
-    num_broken, skipped = exchanged[len(names) : len(names) + 2].tolist()
+    parts = (sums, counts, signals)
+    sums, counts, signals = ranks.sum(torch.cat(parts)).split([len(part) for part in parts])
+    summed = dict(zip(statistics, counts[1:].tolist(), strict=True))
     return StepReport(
-        losses=dict(zip(names, exchanged[: len(names)].tolist(), strict=True)),
-        broken=_joined(ranks.texts(", ".join(broken))) if num_broken else "",
-        num_skipped=round(skipped),
-        stop_signal=int(exchanged[len(names) + 2 :].max()),
+        losses=dict(zip(names, sums.tolist(), strict=True)),
+        statistics=summed,
+        broken=_joined(ranks.texts(", ".join(broken))) if counts[0] else "",
+        num_skipped=round(summed.pop("skipped")),
+        stop_signal=int(signals.max()),
     )
 
 
@@ -198,7 +205,7 @@ def _open_output(config: Config, first_step: int) -> RunLog:
     output = config.training.output
     output.mkdir(parents=True, exist_ok=True)
     (output / "config.yaml").write_text(dump_config(config), encoding="utf-8")
-    return RunLog(output, first_step)
+    return RunLog(config, first_step)
 
 
 def _batches(store: Store, config: Config, first_step: int, ranks: Ranks) -> Generator[Batch, None, None]:

@@ -58,16 +58,17 @@ def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
             check_fresh(config.training.output)
         trained = build_model(config)
     checkpoint = find_checkpoint(config, train_store.content_sha256, ranks) if resume else None
+    plan = plan_memory(config, ranks, device)
+    execution = execution_of(plan.policy, config, ranks.axial, checkpoint=_deepspeed_checkpoint(plan))
     with ranks.together():
-        execution = _execution(config, ranks)
         if checkpoint is not None:
             load_parameters(trained, checkpoint.tensors)
         elif config.training.init_weights is not None:
-            raise ConfigError("training.init_weights: later")
+            _start_from(config.training.init_weights, trained, ranks)
     execute_with(trained, execution)
     engine = build_engine(trained, config, ranks, device)
     if ranks.is_first:
-        print(_sentence(engine, config, ranks, device), file=sys.stderr)
+        print(f"{_sentence(engine, config, ranks, device)}; {plan.sentence()}", file=sys.stderr)
     average = WeightAverage(engine.parameters(), config.optimizer.ema_decay)
     if checkpoint is not None:
         _restore(engine, average, checkpoint, config, ranks)
@@ -135,17 +136,19 @@ def _open_labelled(path: Path, config: Config) -> Store:
     return store
 
 
-def _execution(config: Config, ranks: Ranks) -> Execution:
-    how = config.execution.checkpointing
-    checkpoint = None
-    if how == "blocks":
-        from functools import partial
-        from torch.utils.checkpoint import checkpoint as torch_checkpoint
-        checkpoint = partial(torch_checkpoint, use_reentrant=False, preserve_rng_state=False)
-    if how == "deepspeed":
-        from msaformer.training.deepspeed_engine import deepspeed_checkpoint
-        checkpoint = deepspeed_checkpoint()
-    return Execution(axial=ranks.axial, bfloat16=config.training.precision == "bfloat16", checkpoint=checkpoint)
+def plan_memory(config: Config, ranks: Ranks, device: torch.device) -> MemoryPlan:
+    """The fastest way to run that fits what every rank has; all ranks must call it, and find the same.
+
+    Raises ConfigError when none does.
+    """
+    free = memory_bytes(device, ranks.local_size)
+    wanted = round(config.execution.memory_gb * 1e9) or free
+    plan = plan_training(
+        config, memory_bytes=ranks.least(wanted), device_type=device.type, ranks=ranks.world_size
+    )
+    if not plan.fits:
+        raise ConfigError(explain_misfit(plan))
+    return plan
 
 
 def _restore(
