@@ -16,7 +16,7 @@ from training_cases import last_state, log_records, state_after, tiny_config, wr
 
 from msaformer.cli import main
 from msaformer.config import Config, dump_config
-from msaformer.training.checkpoint import load_newest
+from msaformer.training.checkpoint import newest_complete, step_of
 
 TIMEOUT_S = 120.0
 SLOW_TRAIN = """
@@ -24,13 +24,13 @@ import sys, time
 from msaformer.cli import main
 from msaformer.training import loop
 
-plain = loop._optimizer_step
+plain = loop.forward_and_backward
 
 def slow(*arguments):
     time.sleep(0.15)
     return plain(*arguments)
 
-loop._optimizer_step = slow
+loop.forward_and_backward = slow
 if __name__ == "__main__":
     sys.exit(main())
 """
@@ -100,8 +100,10 @@ def test_a_signal_to_all_processes_saves_a_checkpoint_that_goes_on_bit_for_bit(
     wait_for(lambda: len(log_records(output)) >= 2, process)
     errors = stop(process, lambda pid: os.killpg(pid, number))
     assert process.returncode == code, errors
-    saved = load_newest(output / "checkpoints")[0].step
-    assert errors == f"stopped after step {saved}; --resume goes on from there\n"
+    saved = step_of(newest_complete(output / "checkpoints")[0])
+    plan, stopped = errors.splitlines()
+    assert plan.startswith("engine: torch, cpu, float32; memory: ")
+    assert stopped == f"stopped after step {saved}; --resume goes on from there"
     assert 2 <= saved < 12
     assert last_state(output) == state_after(reference, saved)
     assert main(["train", "-c", str(path), "-o", "data.num_workers=0", "--resume"]) == 0
@@ -137,7 +139,11 @@ def test_the_path_of_the_weights_is_printed(
 ) -> None:
     path = write_config(tiny_config(store, tmp_path / "run", training__steps=1), tmp_path)
     assert main(["train", "-c", str(path)]) == 0
-    assert capsys.readouterr() == (f"{tmp_path / 'run' / 'weights.safetensors'}\n", "")
+    out, err = capsys.readouterr()
+    assert out == f"{tmp_path / 'run' / 'weights.safetensors'}\n"
+    assert len(err.splitlines()) == 1
+    assert main(["--quiet", "train", "-c", str(path), "--resume"]) == 0
+    assert capsys.readouterr() == (out, "")
 
 
 def test_an_interrupt_within_the_program_is_a_code_not_an_exit(
@@ -155,7 +161,7 @@ def test_an_interrupt_within_the_program_is_a_code_not_an_exit(
     monkeypatch.setattr(WeightAverage, "update", update)
     path = write_config(tiny_config(store, tmp_path / "run"), tmp_path)
     assert main(["train", "-c", str(path)]) == 143
-    assert capsys.readouterr().err == "stopped after step 1; --resume goes on from there\n"
+    assert capsys.readouterr().err.splitlines()[1:] == ["stopped after step 1; --resume goes on from there"]
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 

@@ -95,11 +95,14 @@ def tiny_config(store: Path, output: Path, **changes: Any) -> Config:
 
 
 def log_records(output: Path) -> list[dict[str, Any]]:
-    """The lines of a run's log without the times."""
+    """The lines of a run's log without times, rates and memory."""
     path = output / "log.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     timeless = [json.loads(line) for line in lines]
-    return [{key: value for key, value in line.items() if "seconds" not in key} for line in timeless]
+    return [
+        {key: value for key, value in line.items() if "second" not in key and key != "memory_mib"}
+        for line in timeless
+    ]
 
 
 def last_state(output: Path) -> bytes:

@@ -20,9 +20,10 @@ from training_cases import tiny_config
 from msaformer.config import Config
 from msaformer.parallel.launch import find_launch, leave, process_group
 from msaformer.parallel.ranks import Ranks
-from msaformer.training.loop import _batches, _forward_and_backward
+from msaformer.training.loop import run_batches
 from msaformer.training.schedule import learning_rate
 from msaformer.training.setup import prepare
+from msaformer.training.step import forward_and_backward
 
 STEPS = 20
 PASSES = 4  # forward passes a step, shared by the data-parallel ranks
@@ -54,12 +55,12 @@ def config(folder: Path, stage: int, axial: int, checkpointing: str, precision: 
 def run(settings: Config, ranks: Ranks) -> tuple[list[float], list[dict[str, torch.Tensor]]]:
     """Losses of all steps, and all gradients of the first and the last."""
     setup = prepare(settings, ranks, resume=False)
-    batches = _batches(setup.train_store, settings, 0, ranks)
+    batches = run_batches(setup)
     passes = PASSES // ranks.data_ranks
     losses, gradients = [], []
     for step in range(STEPS):
-        report = _forward_and_backward(
-            setup.engine, [next(batches) for _ in range(passes)], settings, step, ranks, []
+        report = forward_and_backward(
+            setup.engine, [next(batches) for _ in range(passes)], settings, step, ranks
         )
         losses.append(report.losses["loss"])
         if step in (0, STEPS - 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ import torch
 from data_tools.store import Store, open_store
 from msaformer.config import Config
 from msaformer.data.dataset import has_labels, passes_per_rank
-from msaformer.device import choose_device
+from msaformer.device import choose_device, memory_bytes
 from msaformer.errors import ConfigError, TrainingError
+from msaformer.model.execution import Checkpoint as Checkpointer
 from msaformer.model.execution import Execution, execute_with
 from msaformer.model.model import MSAFormer
 from msaformer.parallel.ranks import Ranks
@@ -20,7 +22,12 @@ from msaformer.training.checkpoint import Checkpoint
 from msaformer.training.ema import WeightAverage
 from msaformer.training.engine import Engine, TorchEngine, TrainedModel, load_parameters
 from msaformer.training.losses import Objective
+from msaformer.training.memory_plan import MemoryPlan, plan_training
+from msaformer.training.memory_policy import execution_of
 from msaformer.training.run_state import check_fresh, find_checkpoint, restore_average, write_weights
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,15 +66,15 @@ def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
         trained = build_model(config)
     checkpoint = find_checkpoint(config, train_store.content_sha256, ranks) if resume else None
     plan = plan_memory(config, ranks, device)
-    execution = execution_of(plan.policy, config, ranks.axial, checkpoint=_deepspeed_checkpoint(plan))
+    execution = execution_of(plan.policy, config, ranks.axial, checkpoint=_engine_checkpoint(plan))
     with ranks.together():
         if checkpoint is not None:
             load_parameters(trained, checkpoint.tensors)
         elif config.training.init_weights is not None:
-            _start_from(config.training.init_weights, trained, ranks)
+            raise ConfigError("training.init_weights: later")
     execute_with(trained, execution)
     engine = build_engine(trained, config, ranks, device)
-    if ranks.is_first:
+    if ranks.is_first and _log.isEnabledFor(logging.WARNING):  # not with --quiet
         print(f"{_sentence(engine, config, ranks, device)}; {plan.sentence()}", file=sys.stderr)
     average = WeightAverage(engine.parameters(), config.optimizer.ema_decay)
     if checkpoint is not None:
@@ -147,8 +154,16 @@ def plan_memory(config: Config, ranks: Ranks, device: torch.device) -> MemoryPla
         config, memory_bytes=ranks.least(wanted), device_type=device.type, ranks=ranks.world_size
     )
     if not plan.fits:
-        raise ConfigError(explain_misfit(plan))
+        raise ConfigError(f"{plan.sentence()}; this does not fit")
     return plan
+
+
+def _engine_checkpoint(plan: MemoryPlan) -> Checkpointer | None:
+    if plan.policy.checkpointing != "deepspeed":
+        return None
+    from msaformer.training.deepspeed_engine import deepspeed_checkpoint
+
+    return deepspeed_checkpoint()
 
 
 def _restore(

@@ -1,0 +1,139 @@
+"""One optimizer step up to the update: gradients on this rank, and what all ranks exchange before they go on."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from msaformer.config import Config
+from msaformer.data.batch import Batch
+from msaformer.errors import TrainingError
+from msaformer.model.dropout import seed_dropout
+from msaformer.parallel.ranks import Ranks
+from msaformer.training.engine import Engine
+from msaformer.training.losses import Losses, not_finite_examples
+from msaformer.training.scoring import TASKS, loss_denominators
+from msaformer.training.throughput import batch_statistics
+
+_LOSSES = ("loss", *(f"{task}_loss" for task in TASKS))
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What all ranks know of a step."""
+
+    losses: dict[str, float]
+    """`loss`, and `TASK_loss` of each task."""
+    statistics: dict[str, float]
+    """Sums over the examples (`batch_statistics`)."""
+    broken: str
+    """Names of the examples whose loss is not finite, none when all are."""
+    num_skipped: int
+    """Examples that could not be read."""
+    stop_signal: int
+    """Number of the signal that any rank has received; 0: none."""
+
+
+def forward_and_backward(
+    engine: Engine,
+    batches: Sequence[Batch],
+    config: Config,
+    step: int,
+    ranks: Ranks,
+    stopped: Sequence[int] = (),
+) -> StepReport:
+    """Add the gradients of this rank's `batches` of step `step` (from 0); `stopped`: the signals it has received."""
+    denominators = ranks.sum(loss_denominators(batches, config.loss))
+    denominators /= ranks.axial.size  # ranks that share a sample count it each
+    share = 1.0 / (config.training.accumulation * ranks.axial.size)
+    sums = torch.zeros(len(_LOSSES), dtype=torch.float64)
+    broken: list[str] = []
+    engine.network.train()
+    for index, batch in enumerate(batches):
+        number = index * ranks.data_ranks + ranks.data_rank  # of the pass among those of all ranks
+        seed_dropout(engine.network, (config.training.seed * 1_000_003 + step) * 1_009 + number)
+        losses = engine.forward(batch, denominators, share)
+        engine.backward(losses)
+        sums += torch.cat([losses.total.detach()[None], losses.tasks]).double().cpu()
+        broken += not_finite_examples(losses, batch) or _all_if_not_finite(losses, batch)
+    statistics = batch_statistics(batches, config.loss)
+    statistics["skipped"] = sum(len(batch.skipped) for batch in batches)
+    counts = torch.tensor([len(broken), *statistics.values()], dtype=torch.float64)
+    counts[1:] /= ranks.axial.size
+    signals = torch.zeros(ranks.world_size, dtype=torch.float64)
+    signals[ranks.rank] = stopped[0] if stopped else 0
+    exchanged = ranks.sum(torch.cat([counts, sums, signals]))
+    counts, sums = exchanged[: len(counts)], exchanged[len(counts) : -ranks.world_size]
+    signals = exchanged[-ranks.world_size :]
+    summed = dict(zip(statistics, counts[1:].tolist(), strict=True))
+    return StepReport(
+        losses=dict(zip(_LOSSES, sums.tolist(), strict=True)),
+        broken=_joined(ranks.texts(", ".join(broken))) if counts[0] else "",
+        num_skipped=round(summed.pop("skipped")),
+        statistics=summed,
+        stop_signal=int(signals.max()),
+    )
+
+
+def check_loss(report: StepReport, step: int) -> None:
+    """Raise TrainingError, on all ranks, when the loss is not finite."""
+    loss = report.losses["loss"]
+    if not math.isfinite(loss):
+        raise _not_finite("loss", loss, report.broken, step)
+
+
+def check_gradient(norm: float, batches: Sequence[Batch], step: int, ranks: Ranks) -> None:
+    """Raise TrainingError when the gradient's norm, which all ranks know, is not finite."""
+    if not math.isfinite(norm):
+        names = ", ".join(name for batch in batches for name in batch.names)
+        raise _not_finite("gradient norm", norm, _joined(ranks.texts(names)), step)
+
+
+class SkippedExamples:
+    """Examples that could not be read: each is said once, too many of them end the run."""
+
+    def __init__(self, config: Config, num_examples: int, ranks: Ranks) -> None:
+        self.allowed_share = config.data.max_skipped_share
+        self.per_step = config.training.batch_size * config.training.accumulation
+        self.speaks = ranks.axial.rank == 0
+        self.num_examples = num_examples
+        self.num_seen = self.num_skipped = 0
+        self._said: set[str] = set()
+
+    def count(self, batches: Sequence[Batch], num_skipped: int) -> None:
+        """Take in a step: this rank's batches, and the number skipped on all ranks.
+
+        Raises TrainingError, on all ranks, when more than the allowed share of the examples seen, or of one epoch,
+        could not be read.
+        """
+        for reason in (reason for batch in batches for reason in batch.skipped):
+            if self.speaks and reason not in self._said:
+                self._said.add(reason)
+                print(f"warning: skipped {reason}", file=sys.stderr)
+        self.num_seen += self.per_step
+        self.num_skipped += num_skipped
+        if self.num_skipped > self.allowed_share * max(self.num_seen, self.num_examples):
+            raise TrainingError(
+                f"{self.num_skipped} of the {self.num_seen} examples so far could not be read, more than "
+                f"data.max_skipped_share={self.allowed_share:g} allows; mend the store (see the warnings) or allow more"
+            )
+
+
+def _all_if_not_finite(losses: Losses, batch: Batch) -> tuple[str, ...]:
+    return () if bool(torch.isfinite(losses.total)) else batch.names
+
+
+def _not_finite(what: str, value: float, names: str, step: int) -> TrainingError:
+    return TrainingError(
+        f"step {step + 1}: the {what} is {value}, not finite, with the examples {names or 'of all ranks together'}; "
+        "the checkpoints before are whole. Start a new run with a lower optimizer.learning_rate, with "
+        "training.precision=float32, or without these examples"
+    )
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(text for text in texts if text))
