@@ -11,7 +11,7 @@ using uncertainty to weigh losses"),
 
     total = Σ_t w_t · (exp(−s_t) · loss_t + s_t)
 
-Their equation 10 has exp(−s) · loss + s / 2 for a cross-entropy. Without the ½ a task settles at exp(−s_t) = 1 / loss_t,
+Their equation 10 has exp(−s) · loss + s / 2 for a cross-entropy. Without the ½ a task settles at exp(−s_t) = 1/loss_t,
 so that its weight there is w_t / loss_t: w_t goes on to say how much the task matters, where w_t before the first
 term alone would be learned away. s starts at 0, that is from the configured weights. A task that a step has no labels
 for leaves its s_t as it is.
