@@ -12,6 +12,7 @@
     process         one call of an outside program; against subprocess.run
     row_attention   pair-biased, forward and backward, N=64, L=256, 8 heads of 32; against einsum and softmax
     predict         N=512, L=300 with the released model, 2 threads, in a process of its own: time and peak memory
+    axial           4 Evoformer blocks, N=L=128, one sample shared by 2 and 4 ranks of one thread; against one rank
 
 EVcouplings and pydca are fetched by `install_benchmark_peers`; a peer that is missing is named and left out. The
 alignments of `featurize` are synthetic unless MSAFORMER_BENCHMARK_ALIGNMENTS names a folder.
@@ -48,7 +49,9 @@ from benchmark_measure import (
     speed,
     stopwatch,
     table,
+    threads_environment,
 )
+from benchmark_parallel import benchmark_axial
 from benchmark_process import benchmark_process
 from benchmark_structure import benchmark_structure
 from benchmark_weights import benchmark_weights
@@ -68,7 +71,11 @@ def main() -> int:
     )
     parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument(
-        "--threads", type=int, default=1, metavar="N", help="default: 1; predict always takes 2"
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="default: 1; predict always takes 2, axial 1 a rank",
     )
     parser.add_argument("--quick", action="store_true", help="tiny sizes: do both sides agree?")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -87,12 +94,6 @@ def main() -> int:
     else:
         print(f"{', '.join(f'{key} {value}' for key, value in ran_on.items())}\n\n{table(figures)}")
     return int(any(figure.met is False for figure in figures))
-
-
-def threads_environment(threads: int) -> dict[str, str]:
-    """Variables that bound the threads of numpy and torch; waiting threads sleep, as spinning counts as CPU time."""
-    counts = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    return counts | {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def benchmark_a3m(quick: bool) -> Iterator[Figure]:
@@ -172,6 +173,7 @@ PARTS: Final[dict[str, Callable[[bool], Iterator[Figure]]]] = {
     "process": benchmark_process,
     "row_attention": benchmark_row_attention,
     "predict": benchmark_predict,
+    "axial": benchmark_axial,
 }
 
 

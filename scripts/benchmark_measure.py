@@ -125,6 +125,12 @@ def peak_resident_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
 
 
+def threads_environment(threads: int) -> dict[str, str]:
+    """Variables that bound the threads of numpy and torch; waiting threads sleep, as spinning counts as CPU time."""
+    counts = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    return counts | {"OMP_WAIT_POLICY": "PASSIVE"}
+
+
 def machine(threads: int) -> dict[str, str | int]:
     import numpy as np
     import torch

@@ -24,34 +24,38 @@ ROOT = Path(__file__).parents[1]
 TIMEOUT_S = 240
 
 
-@cache
 def report_of_ranks(script: Path, size: int) -> dict[str, float]:
-    """What `script` wrote to `FOLDER/report.json`; run once for all tests that ask."""
-    with tempfile.TemporaryDirectory() as folder:
-        run_ranks(script, size, Path(folder))
-        return dict(json.loads((Path(folder) / "report.json").read_text()))
+    """What `script RANK SIZE FOLDER`, run in `size` processes, wrote to `FOLDER/report.json`; each must exit with 0.
+
+    It runs once for all tests that ask, also when it fails.
+    """
+    codes, said, report = _run_ranks(script, size)
+    assert codes == (0,) * size, said
+    return dict(json.loads(report))
 
 
-def run_ranks(script: Path, size: int, folder: Path) -> None:
-    """Run `script RANK SIZE FOLDER` in `size` processes; each must exit with 0."""
+@cache
+def _run_ranks(script: Path, size: int) -> tuple[tuple[int, ...], str, str]:
+    """Exit codes, all that was written to stderr, and the report."""
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path, "PYTHONWARNINGS": "error"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(script), str(rank), str(size), str(folder)],
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(size)
-    ]
-    try:
-        said = [process.communicate(timeout=TIMEOUT_S)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()  # nothing happens to one that has ended
-            process.wait()
-    assert [process.returncode for process in processes] == [0] * size, "\n".join(said)
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, str(script)]
+        processes = [
+            subprocess.Popen(
+                [*command, str(rank), str(size), folder], env=environment, stderr=subprocess.PIPE, text=True
+            )
+            for rank in range(size)
+        ]
+        try:
+            said = [process.communicate(timeout=TIMEOUT_S)[1] for process in processes]
+        finally:
+            for process in processes:
+                process.kill()  # nothing happens to one that has ended
+                process.wait()
+        report = Path(folder) / "report.json"
+        codes = tuple(process.returncode for process in processes)
+        return codes, "\n".join(said), report.read_text() if report.exists() else ""
 
 
 def share_a_sample(job: Callable[[AxialSharding], None], rank: int, size: int, folder: Path) -> None:

@@ -12,7 +12,17 @@ import numpy as np
 import pytest
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
-COMPARED = {"a3m", "stockholm", "weights", "row_attention", "dca", "structure", "featurize", "process"}
+COMPARED = {
+    "a3m",
+    "stockholm",
+    "weights",
+    "row_attention",
+    "dca",
+    "structure",
+    "featurize",
+    "process",
+    "axial",
+}
 
 
 def benchmark(*options: str) -> subprocess.CompletedProcess[str]:

@@ -28,6 +28,16 @@ def test_the_ladder_has_its_first_rungs() -> None:
     assert {"overfit", "tiny"} <= {path.stem for path in CONFIGS}
 
 
+def test_fine_tuning_goes_on_from_pre_training_which_asks_for_no_labels() -> None:
+    pretrain, finetune = (
+        load_config(CONFIGS[0].with_name(f"{name}.yaml")) for name in ("pretrain", "finetune")
+    )
+    assert finetune.training.init_weights == pretrain.training.output / "weights.safetensors"
+    assert finetune.model == pretrain.model
+    assert pretrain.loss.contact == pretrain.loss.distogram == pretrain.loss.orientation == 0
+    assert pretrain.data.validation is None
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_print_config_prints_what_can_be_loaded_again(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -17,7 +17,7 @@ from msaformer.cli import main
 from msaformer.config import ModelConfig
 from msaformer.errors import WeightsError
 from msaformer.model.model import MSAFormer
-from msaformer.pretrained import FORMAT, load_model, save_weights
+from msaformer.pretrained import FORMAT, load_initial_weights, load_model, save_weights
 
 CONFIG = ModelConfig(**MODEL)
 
@@ -171,3 +171,59 @@ def test_the_command_line_says_so_in_one_line(
     error = capsys.readouterr().err
     assert error.startswith(f"error: {weights}: not a readable weights file")
     assert len(error.splitlines()) == 1
+
+
+def fresh_network(**changes: Any) -> MSAFormer:
+    with torch.random.fork_rng():
+        torch.manual_seed(8)
+        return MSAFormer(ModelConfig(**(MODEL | changes)))
+
+
+def test_a_run_starts_from_the_weights_of_another_and_keeps_its_own_dropout(weights: Path) -> None:
+    network = fresh_network(pair_dropout=0.5, max_depth=9)
+    assert load_initial_weights(network, weights) == f"weights of hairpin from {weights}"
+    expected = random_tensors()
+    for name, parameter in network.named_parameters():
+        assert torch.equal(parameter.detach(), expected[name]), name
+        assert parameter.requires_grad
+    assert network.config.pair_dropout == 0.5
+
+
+def test_parts_that_the_file_lacks_stay_as_initialised_and_are_named(weights: Path) -> None:
+    network = fresh_network(orientations=True, num_recycles=1)
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    line = load_initial_weights(network, weights)
+    assert line == (
+        f"weights of hairpin from {weights}; not in the file, so as initialised: orientation_head, recycling"
+    )
+    expected = random_tensors()
+    for name, value in network.named_parameters():
+        of_file = not name.startswith(("orientation_head.", "recycling."))
+        assert torch.equal(value.detach(), expected[name] if of_file else before[name]), name
+
+
+def test_parts_that_only_the_file_has_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "oriented.safetensors"
+    oriented = ModelConfig(**MODEL, orientations=True)
+    save_weights(random_tensors(oriented), oriented, "oriented", path)
+    line = load_initial_weights(fresh_network(), path)
+    assert line == f"weights of oriented from {path}; in the file, but not used: orientation_head"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"c_m": 16}, {"num_blocks": 2}, {"tied_rows": True}, {"msa_heads": 1, "msa_head_channels": 8}]
+)
+def test_weights_of_another_trunk_are_refused_even_where_all_shapes_agree(
+    changes: dict[str, Any], weights: Path
+) -> None:
+    network = fresh_network(**changes)
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    key = sorted(changes)[0]
+    with pytest.raises(WeightsError) as error:
+        load_initial_weights(network, weights)
+    found, wanted = CONFIG.model_dump()[key], changes[key]
+    assert str(error.value) == (
+        f"{weights}: made with model.{key}={found}, the configuration has {wanted}; "
+        f"give model.{key}={found}, or leave training.init_weights out"
+    )
+    assert all(torch.equal(before[name], value) for name, value in network.named_parameters())

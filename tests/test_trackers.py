@@ -186,3 +186,16 @@ def test_tensorboard_holds_each_number_under_its_kind(config: Callable[..., Conf
     events.Reload()
     assert sorted(events.Tags()["scalars"]) == ["train/loss", "validation/long_p_at_l"]
     assert [(event.step, event.value) for event in events.Scalars("train/loss")] == [(1, 0.5)]
+
+
+def test_tensorboard_keeps_the_last_step_before_a_resume_and_hides_later_ones(
+    config: Callable[..., Config],
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    wanted = config(tensorboard=True)
+    for first_step in (0, 1, 2, 1):
+        run(wanted, first_step)
+    events = EventAccumulator(str(wanted.training.output / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("train/loss")] == [1, 2]

@@ -10,16 +10,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from msaformer.data.batch import Batch
-from msaformer.model.model import MSAFormer
+from msaformer.model.model import MSAFormer, gather_output
 
 
 def predicted_maps(network: MSAFormer, batch: Batch) -> tuple[Float[Tensor, "L L"], Float[Tensor, "L L K"]]:
-    """Probabilities of a contact and of each distance bin, for a batch of one example."""
-    output = network(batch)
-    contact_logits, distogram_logits = output.contact_logits[0], output.distogram_logits[0]
-    del output  # the tracks are the larger part of it
-    contacts = _symmetric(torch.sigmoid(contact_logits))
-    return contacts, _symmetric(torch.softmax(distogram_logits, dim=-1))
+    """Probabilities of a contact and of each distance bin, for a batch of one example.
+
+    Ranks that share the example call this together; each gets the whole maps.
+    """
+    logits = gather_output(network(batch), network.execution.axial)  # the tracks, the larger part, are let go
+    contacts = _symmetric(torch.sigmoid(logits.contact_logits[0]))
+    return contacts, _symmetric(torch.softmax(logits.distogram_logits[0], dim=-1))
 
 
 def _symmetric(probs: Tensor) -> Tensor:

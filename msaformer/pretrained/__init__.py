@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,10 @@ from msaformer.model.model import MSAFormer
 FORMAT: Final = "msaformer-weights-1"
 _LENGTH_BYTES: Final = 8  # a safetensors file starts with the length of its header
 DEFAULT_WEIGHTS: Final = Path(__file__).parent / "tiny.safetensors"
+_FREE_IN_FINE_TUNING: Final = frozenset(
+    ("orientations", "num_recycles", "msa_dropout", "pair_dropout", "max_depth")
+)
+"""Keys of `model` that add or leave out whole parts beside the trunk, or that no weight depends on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +76,35 @@ def load_model(path: Path | None = None) -> LoadedModel:
         raise WeightsError(f"{path}: expected a file of format {FORMAT!r}, found {header.get('format')!r}")
     network = _build(header, tensors, path)
     return LoadedModel(network.eval(), header.get("name", "unnamed"), hashlib.sha256(content).hexdigest())
+
+
+def load_initial_weights(network: MSAFormer, path: Path) -> str:
+    """Put the weights of another run into `network`, as fine-tuning does; return one line on what was taken.
+
+    Heads and recycling may be missing on either side: what the file lacks stays as it was initialised. Raises
+    WeightsError, with `network` as it was, when the file is unusable or its trunk is of another architecture.
+    """
+    source = load_model(path)
+    wanted, found = network.config.model_dump(), source.network.config.model_dump()
+    for key in sorted(wanted.keys() - _FREE_IN_FINE_TUNING):
+        if wanted[key] != found[key]:
+            raise WeightsError(
+                f"{path}: made with model.{key}={found[key]}, the configuration has {wanted[key]}; "
+                f"give model.{key}={found[key]}, or leave training.init_weights out"
+            )
+    ours, theirs = dict(network.named_parameters()), dict(source.network.named_parameters())
+    with torch.no_grad():
+        for name in ours.keys() & theirs.keys():
+            ours[name].copy_(theirs[name])
+    fresh, unused = _parts(ours.keys() - theirs.keys()), _parts(theirs.keys() - ours.keys())
+    line = f"weights of {source.name} from {path}"
+    line += f"; not in the file, so as initialised: {fresh}" if fresh else ""
+    return line + (f"; in the file, but not used: {unused}" if unused else "")
+
+
+def _parts(parameters: Iterable[str]) -> str:
+    """The parts of the network that parameters belong to, in words."""
+    return ", ".join(sorted({name.partition(".")[0] for name in parameters}))
 
 
 def _with_sorted_header(content: bytes) -> bytes:

@@ -6,13 +6,15 @@ over the examples e of the whole step that have something to score; mean_e is th
 Each forward pass computes its summands alone, so the sum over micro-batches and ranks does not depend on how examples,
 or the rows of one example, are spread over them, and examples without labels dilute nothing.
 
-With learned weights (Kendall et al. 2018, equation 10, where s_t is the logarithm of the task's variance)
+With learned weights, s_t being the logarithm of the task's variance (Kendall et al. 2018, CVPR, "Multi-task learning
+using uncertainty to weigh losses"),
 
     total = Σ_t w_t · (exp(−s_t) · loss_t + s_t)
 
-that is without their factors of ½ on either term, which only scale it, so that s = 0 starts from the configured
-weights; and with w_t before both terms, so that w_t goes on to say how much a task matters: at the optimum
-exp(−s_t) = 1 / loss_t and its weight is w_t / loss_t. A task that a step has no labels for leaves s_t as it is.
+Their equation 10 has exp(−s) · loss + s / 2 for a cross-entropy. Without the ½ a task settles at exp(−s_t) = 1/loss_t,
+so that its weight there is w_t / loss_t: w_t goes on to say how much the task matters, where w_t before the first
+term alone would be learned away. s starts at 0, that is from the configured weights. A task that a step has no labels
+for leaves its s_t as it is.
 
 Dimension key: T tasks in the order of `TASKS`, B batch.
 """
