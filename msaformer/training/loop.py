@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -85,10 +86,16 @@ def _run(setup: Setup, *, show_progress: bool) -> None:
             throughput.add(report.statistics)
             done, last = step + 1, step + 1 == training.steps
             _show(bar, report)
-            if log is not None and (done % training.log_every == 0 or last):
+            if done % training.log_every == 0 or last:
+                rates = throughput.record()
+                rates["memory_mib"] = -ranks.least(
+                    -math.ceil(rates["memory_mib"])
+                )  # the largest of all ranks
                 state = {"grad_norm": norm, "learning_rate": rate, "skipped": skipped.num_skipped}
-                crops = crop_statistics(report.statistics)
-                log.write("train", done, **report.losses, **state, **crops, **throughput.record())
+                if log is not None:
+                    log.write(
+                        "train", done, **report.losses, **state, **crop_statistics(report.statistics), **rates
+                    )
             if setup.validation_store is not None and (done % training.validate_every == 0 or last):
                 scores = _validate(setup)
                 if log is not None:
@@ -143,7 +150,7 @@ def _is_saved(checkpoint_every: int, keep_every: int, done: int) -> bool:
 
 def _show(bar: "tqdm[Never]", report: StepReport) -> None:
     bar.update()
-    bar.set_postfix(loss=f"{report.losses['loss']:.3f}", contact=f"{report.losses['contact_loss']:.4f}")
+    bar.set_postfix({name.removesuffix("_loss"): f"{value:.4f}" for name, value in report.losses.items()})
 
 
 def _progress(config: Config, first_step: int, show: bool) -> "tqdm[Never]":

@@ -18,6 +18,7 @@ from msaformer.model.execution import Checkpoint as Checkpointer
 from msaformer.model.execution import Execution, execute_with
 from msaformer.model.model import MSAFormer
 from msaformer.parallel.ranks import Ranks
+from msaformer.pretrained import load_initial_weights
 from msaformer.training.checkpoint import Checkpoint
 from msaformer.training.ema import WeightAverage
 from msaformer.training.engine import Engine, TorchEngine, TrainedModel, load_parameters
@@ -25,7 +26,7 @@ from msaformer.training.losses import Objective
 from msaformer.training.memory_plan import MemoryPlan, plan_training
 from msaformer.training.memory_policy import execution_of
 from msaformer.training.run_state import check_fresh, find_checkpoint, restore_average, write_weights
-
+from msaformer.training.trackers import check_trackers
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
     with ranks.together():
         train_store, validation_store = _open_stores(config)
         passes_per_rank(config.training, ranks.data_ranks)
+        check_trackers(config.training)
         device = choose_device(config.training.device, ranks.local_rank)
         if config.training.num_threads:
             torch.set_num_threads(config.training.num_threads)
@@ -71,11 +73,11 @@ def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
         if checkpoint is not None:
             load_parameters(trained, checkpoint.tensors)
         elif config.training.init_weights is not None:
-            raise ConfigError("training.init_weights: later")
+            _start_from(config.training.init_weights, trained, ranks)
     execute_with(trained, execution)
     engine = build_engine(trained, config, ranks, device)
-    if ranks.is_first and _log.isEnabledFor(logging.WARNING):  # not with --quiet
-        print(f"{_sentence(engine, config, ranks, device)}; {plan.sentence()}", file=sys.stderr)
+    if ranks.is_first:
+        _say(f"{_sentence(engine, config, ranks, device)}; {plan.sentence()}")
     average = WeightAverage(engine.parameters(), config.optimizer.ema_decay)
     if checkpoint is not None:
         _restore(engine, average, checkpoint, config, ranks)
@@ -156,6 +158,17 @@ def plan_memory(config: Config, ranks: Ranks, device: torch.device) -> MemoryPla
     if not plan.fits:
         raise ConfigError(f"{plan.sentence()}; this does not fit")
     return plan
+
+
+def _start_from(path: Path, trained: TrainedModel, ranks: Ranks) -> None:
+    line = load_initial_weights(trained.model, path)
+    if ranks.is_first:
+        _say(f"starts from {line}")
+
+
+def _say(line: str) -> None:
+    if _log.isEnabledFor(logging.WARNING):  # not with --quiet
+        print(line, file=sys.stderr)
 
 
 def _engine_checkpoint(plan: MemoryPlan) -> Checkpointer | None:

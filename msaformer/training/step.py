@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import torch
 
@@ -27,7 +28,7 @@ class StepReport:
     """What all ranks know of a step."""
 
     losses: dict[str, float]
-    """`loss`, and `TASK_loss` of each task."""
+    """`loss`, and `TASK_loss` of each task that has something to score in this step."""
     statistics: dict[str, float]
     """Sums over the examples (`batch_statistics`)."""
     broken: str
@@ -70,8 +71,9 @@ def forward_and_backward(
     counts, sums = exchanged[: len(counts)], exchanged[len(counts) : -ranks.world_size]
     signals = exchanged[-ranks.world_size :]
     summed = dict(zip(statistics, counts[1:].tolist(), strict=True))
+    has_labels = [True, *(denominators > 0).tolist()]
     return StepReport(
-        losses=dict(zip(_LOSSES, sums.tolist(), strict=True)),
+        losses=dict(compress(zip(_LOSSES, sums.tolist(), strict=True), has_labels)),
         broken=_joined(ranks.texts(", ".join(broken))) if counts[0] else "",
         num_skipped=round(summed.pop("skipped")),
         statistics=summed,
