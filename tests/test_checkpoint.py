@@ -21,17 +21,18 @@ from msaformer.training.checkpoint import (
     check_same_run,
     list_checkpoints,
     load_checkpoint,
-    load_newest,
+    newest_complete,
     save_checkpoint,
+    step_of,
+    verify,
 )
 
 CONFIG = tiny_config(Path("store"), Path("out"))
 
 
 def make(step: int) -> Checkpoint:
-    return Checkpoint(
-        step, {"weight": torch.full((3, 4), float(step)), "step": torch.tensor(2.0)}, CONFIG, "data"
-    )
+    tensors = {"weight": torch.full((3, 4), float(step)), "step": torch.tensor(2.0)}
+    return Checkpoint(step, tensors, CONFIG, "data", num_ranks=4, engine="deepspeed, ZeRO 2")
 
 
 def save(folder: Path, *steps: int, keep: int = 10) -> Path:
@@ -73,6 +74,7 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
     assert (read.step, read.config) == (7, CONFIG)
     assert read.tensors.keys() == {"weight", "step"}
     assert torch.equal(read.tensors["weight"], torch.full((3, 4), 7.0))
+    assert (read.num_ranks, read.engine, read.training_data) == (4, "deepspeed, ZeRO 2", "data")
 
 
 def test_only_the_newest_are_kept(tmp_path: Path) -> None:
@@ -80,13 +82,45 @@ def test_only_the_newest_are_kept(tmp_path: Path) -> None:
     assert names(tmp_path) == ["step-00000010", "step-09999999"]
 
 
+def test_those_of_chosen_steps_are_kept_for_good(tmp_path: Path) -> None:
+    for step in (5, 10, 15, 20, 22, 23):
+        save_checkpoint(make(step), tmp_path, keep=1, keep_every=10)
+    assert names(tmp_path) == ["step-00000010", "step-00000020", "step-00000023"]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_is_damaged_does_not_pass_for_complete(damage: str, tmp_path: Path) -> None:
+    path = save(tmp_path, 1)
+    verify(path)
+    DAMAGE[damage](path)
+    with pytest.raises(CheckpointError, match="damaged"):
+        verify(path)
+
+
+def test_a_file_that_would_run_code_when_unpickled_is_read_as_damage(tmp_path: Path) -> None:
+    path = save(tmp_path, 1)
+    touched = tmp_path / "touched"
+
+    class Hostile:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (touched.touch, ())
+
+    torch.save({"weight": Hostile()}, path / "state.safetensors")
+    manifest = {name: module._fingerprint(path / name) for name in ("state.safetensors", "run.json")}
+    (path / "manifest.json").write_text(json.dumps(manifest))  # its maker can write that too
+    verify(path)
+    with pytest.raises(CheckpointError, match="step-00000001: damaged"):
+        load_checkpoint(path)
+    assert not touched.exists()
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_passed_over_for_the_checkpoint_before(damage: str, tmp_path: Path) -> None:
     save(tmp_path, 1, 2, 3)
     for step in (2, 3):
         DAMAGE[damage](tmp_path / f"step-{step:08d}")
-    newest, problems = load_newest(tmp_path)
-    assert newest.step == 1
+    newest, problems = newest_complete(tmp_path)
+    assert step_of(newest) == 1
     assert len(problems) == 2
     assert "step-00000003" in problems[0]
     assert all("damaged" in line and len(line.splitlines()) == 1 for line in problems)
@@ -97,7 +131,7 @@ def test_when_all_are_damaged_each_is_named(tmp_path: Path) -> None:
     for step in (1, 2):
         DAMAGE["one bit of the state"](tmp_path / f"step-{step:08d}")
     with pytest.raises(CheckpointError, match=r"no complete checkpoint.*step-00000002.*step-00000001"):
-        load_newest(tmp_path)
+        newest_complete(tmp_path)
 
 
 @pytest.mark.parametrize("make_folder", [True, False])
@@ -107,13 +141,13 @@ def test_without_a_checkpoint_the_error_says_what_to_do(make_folder: bool, tmp_p
         folder.mkdir()
         (folder / "step-00000001").write_text("a file")
     with pytest.raises(CheckpointError, match="no checkpoint to resume from; leave --resume out"):
-        load_newest(folder)
+        newest_complete(folder)
 
 
 def test_a_half_written_one_is_not_seen_and_goes_with_the_next_save(tmp_path: Path) -> None:
     save(tmp_path, 1)
     shutil.copytree(tmp_path / "step-00000001", tmp_path / "step-00000002.tmp")
-    assert load_newest(tmp_path)[0].step == 1
+    assert step_of(newest_complete(tmp_path)[0]) == 1
     assert [path.name for path in list_checkpoints(tmp_path)] == ["step-00000001"]
     save(tmp_path, 3)
     assert names(tmp_path) == ["step-00000001", "step-00000003"]
@@ -124,14 +158,14 @@ def test_a_damaged_later_one_does_not_push_out_the_one_just_written(tmp_path: Pa
     DAMAGE["no manifest"](tmp_path / "step-00000008")
     save(tmp_path, 5, keep=1)
     assert names(tmp_path) == ["step-00000005", "step-00000008"]
-    assert load_newest(tmp_path)[0].step == 5
+    assert step_of(newest_complete(tmp_path)[0]) == 5
 
 
 def test_a_damaged_one_is_replaced_when_its_step_comes_again(tmp_path: Path) -> None:
     save(tmp_path, 1, 2)
     DAMAGE["empty folder"](tmp_path / "step-00000002")
     save(tmp_path, 2)
-    assert load_newest(tmp_path)[0].step == 2
+    assert step_of(newest_complete(tmp_path)[0]) == 2
 
 
 @pytest.mark.parametrize("function", ["save_file", "_fingerprint", "_flush"])
@@ -147,7 +181,7 @@ def test_a_save_that_fails_leaves_the_earlier_ones_whole_and_nothing_half_writte
         with pytest.raises(OSError, match="No space left"):
             save(tmp_path, 3, keep=1)
     assert names(tmp_path) == ["step-00000001", "step-00000002"]
-    assert load_newest(tmp_path)[0].step == 2
+    assert step_of(newest_complete(tmp_path)[0]) == 2
 
 
 def test_an_error_of_the_tensor_format_is_one_of_ours(
@@ -167,6 +201,7 @@ def test_the_files_are_plain_and_hold_what_they_say(tmp_path: Path) -> None:
     assert names(path) == ["manifest.json", "run.json", "state.safetensors"]
     run = json.loads((path / "run.json").read_text())
     assert run["step"] == 3
+    assert (run["num_ranks"], run["engine"]) == (4, "deepspeed, ZeRO 2")
     assert run["torch"] == torch.__version__
     manifest = json.loads((path / "manifest.json").read_text())
     assert manifest["state.safetensors"]["size"] == (path / "state.safetensors").stat().st_size
@@ -205,6 +240,10 @@ def test_what_only_moves_or_shows_the_run_may_change() -> None:
         data__train="elsewhere", data__num_workers=2, training__output="there", training__log_every=3
     )
     check_same_run(CONFIG, moved, Path("x"))
+    many = CONFIG.model_copy(
+        update={"parallel": CONFIG.parallel.model_copy(update={"zero_stage": 3, "axial": 2})}
+    )
+    check_same_run(CONFIG, many, Path("x"))
     for key in MAY_CHANGE:
         section, name = key.split(".")
         assert name in getattr(CONFIG, section).model_dump(), key

@@ -182,7 +182,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_the_checkpoint_before_inta
 
     plain = Objective.forward
     at_step(4, lambda: monkeypatch.setattr(Objective, "forward", poisoned))
-    with pytest.raises(TrainingError, match=r"step 5: loss nan.*not finite"):
+    with pytest.raises(TrainingError, match=r"step 5: the loss is nan, not finite, with the examples h1, h0"):
         train(tiny_config(store, output))
     assert last_state(output) == state_after(reference, 4)
     monkeypatch.setattr(Objective, "forward", plain)
