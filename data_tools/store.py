@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from data_tools.atomic import atomic_path
 from data_tools.errors import StoreError
 from data_tools.store_manifest import MANIFEST, SHARD_NAME, Shard, read_manifest, write_manifest
-from data_tools.store_rows import ROW_SCHEMA, Example, from_row, to_row
+from data_tools.store_rows import KNOWN_COLUMNS, ROW_SCHEMA, Example, from_row, to_row
 
 __all__ = ["Example", "ShardWriter", "Store", "StoreWriter", "open_store", "write_store"]
 
@@ -202,7 +202,7 @@ class Store:
             table = self._shard_file(number).read_row_group(row, use_threads=False)
         except (OSError, IndexError, pa.ArrowException) as error:
             raise StoreError(f"{file}: cannot be read: {error}; rebuild the store") from error
-        if table.schema.names != ROW_SCHEMA.names or table.num_rows != 1:
+        if table.schema.names not in KNOWN_COLUMNS or table.num_rows != 1:
             raise StoreError(f"{file}: its columns are not those of this schema; rebuild the store")
         example = from_row(table.to_pylist()[0])
         if example.id != shard.ids[row]:

@@ -14,7 +14,8 @@ from data_tools.atomic import atomic_path
 from data_tools.errors import StoreError
 from data_tools.features import COEVOLUTION_MAPS
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+_READABLE_VERSIONS: Final = (1, 2)  # 1 has no backbone
 MANIFEST: Final = "manifest.json"
 SHARD_NAME: Final = re.compile(r"shard-\d{5,}\.parquet")  # plain, so a manifest cannot name files elsewhere
 
@@ -96,9 +97,10 @@ def read_manifest(folder: Path) -> list[Shard]:
     except (OSError, ValueError) as error:  # ValueError: no JSON, or no UTF-8
         raise StoreError(f"{file}: cannot be read: {error}; rebuild the store") from error
     version = manifest.get("schema_version") if isinstance(manifest, dict) else None
-    if version != SCHEMA_VERSION:
+    if version not in _READABLE_VERSIONS:
+        readable = " and ".join(map(str, _READABLE_VERSIONS))
         raise StoreError(
-            f"{file}: schema version {version}, this program reads {SCHEMA_VERSION}; rebuild the store"
+            f"{file}: schema version {version}, this program reads {readable}; rebuild the store"
         )
     maps, expected = manifest.get("coevolution_maps"), list(COEVOLUTION_MAPS)
     if maps != expected:

@@ -11,10 +11,12 @@ number of co-evolution maps (k). What is kept, and how exactly:
 | residue_index         | int32 `[L]`                       | exact                                          |
 | coevolution           | float16 `[k, L(L-1)/2]`, i < j    | 11 significant bits                            |
 | distances             | uint16 `[L(L+1)/2]`, i <= j       | hundredths of Å, rounded down; 65535 = NaN     |
+| backbone              | float32 `[L, 4, 3]`               | exact                                          |
 
 Rounding down keeps every comparison `distance < t` with t a multiple of 0.01 Å, hence every contact.
 Distances from 655.34 Å on are stored as 655.34 Å. `neff` is a copy of the sum of the weights, for use without
-this package.
+this package. Orientations are made of the backbone when they are asked for: it is a twentieth of their size. Examples
+without a structure have no value in the last two columns; schema 1 has no backbone.
 """
 
 from __future__ import annotations
@@ -27,8 +29,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from data_tools.alphabet import NUM_SYMBOLS
+from data_tools.backbone import BACKBONE
 from data_tools.errors import AlignmentError, StoreError
 from data_tools.features import COEVOLUTION_MAPS, MSAFeatures
+from data_tools.orientations import Orientations, orientations
 
 ROW_SCHEMA: Final = pa.schema(
     [
@@ -44,8 +48,11 @@ ROW_SCHEMA: Final = pa.schema(
         pa.field("residue_index", pa.large_binary(), nullable=False),
         pa.field("coevolution", pa.large_binary(), nullable=False),
         pa.field("distances", pa.large_binary(), nullable=True),
+        pa.field("backbone", pa.large_binary(), nullable=True),
     ]
 )
+KNOWN_COLUMNS: Final = (ROW_SCHEMA.names, ROW_SCHEMA.names[:-1])
+"""Of this schema, and of schema 1."""
 
 _STEPS_PER_ANGSTROM: Final = 100.0
 _UNRESOLVED: Final = 65535  # the largest uint16; distances end one step below
@@ -54,27 +61,37 @@ _SYMMETRY_TOLERANCE: Final = 1e-3  # the precision of float16 near 1, in which m
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """The features of one alignment, with the true distances where its structure is known.
+    """The features of one alignment, with the true distances and atoms where its structure is known.
 
-    Raises StoreError at birth when the id is empty or the distances are no symmetric float32 `[L, L]`.
+    Raises StoreError at birth when the id is empty, the distances are no symmetric float32 `[L, L]`, or the atoms no
+    float32 `[L, 4, 3]`.
     """
 
     id: str
     features: MSAFeatures
     distances: npt.NDArray[np.float32] | None
     """`[L, L]` Å, Cβ–Cβ (Cα for Gly), NaN where a residue is unresolved; None when there is no structure."""
+    backbone: npt.NDArray[np.float32] | None = None
+    """`[L, 4, 3]` Å, N, Cα, C, Cβ (`data_tools.backbone`), Gly's Cβ virtual, NaN where unresolved; None: unknown."""
 
     def __post_init__(self) -> None:
         if not self.id:
             raise StoreError("an example needs an id that is not empty")
-        if self.distances is None:
-            return
         length = self.features.length
-        if self.distances.shape != (length, length) or self.distances.dtype != np.float32:
-            found = f"{self.distances.dtype} {self.distances.shape}"
-            raise StoreError(f"{self.id}: distances must be float32 {(length, length)}, not {found}")
-        if not np.array_equal(self.distances, self.distances.T, equal_nan=True):
+        wanted = {"distances": (length, length), "backbone": (length, len(BACKBONE), 3)}
+        for name, shape in wanted.items():
+            values = getattr(self, name)
+            if values is not None and (values.shape != shape or values.dtype != np.float32):
+                found = f"{values.dtype} {values.shape}"
+                raise StoreError(f"{self.id}: {name} must be float32 {shape}, not {found}")
+        distances = self.distances
+        if distances is not None and not np.array_equal(distances, distances.T, equal_nan=True):
             raise StoreError(f"{self.id}: distances are not symmetric")
+
+    @property
+    def orientations(self) -> Orientations | None:
+        """ω, θ and φ of all pairs, made at each call; None when the backbone is not known."""
+        return None if self.backbone is None else orientations(self.backbone)
 
 
 def to_row(example: Example) -> dict[str, Any]:
@@ -84,7 +101,7 @@ def to_row(example: Example) -> dict[str, Any]:
     distance is negative or infinite.
     """
     features = example.features
-    distances = example.distances
+    distances, backbone = example.distances, example.backbone
     return {
         "id": example.id,
         "length": features.length,
@@ -98,11 +115,12 @@ def to_row(example: Example) -> dict[str, Any]:
         "residue_index": _to_bytes(features.residue_index, "<i4"),
         "coevolution": _pack_maps(example.id, features.coevolution),
         "distances": None if distances is None else _pack_distances(example.id, distances),
+        "backbone": None if backbone is None else _to_bytes(backbone, "<f4"),
     }
 
 
 def from_row(row: dict[str, Any]) -> Example:
-    """Turn a row of `ROW_SCHEMA` back into an example; its arrays are its own and writable.
+    """Turn a row of `ROW_SCHEMA`, or of schema 1, back into an example; its arrays are its own and writable.
 
     Raises StoreError when an array has not the number of bytes that length and depth ask for, or holds what no
     example can.
@@ -115,6 +133,9 @@ def from_row(row: dict[str, Any]) -> Example:
         distances = _unpack_distances(
             _from_bytes(row, "distances", "<u2", (length * (length + 1) // 2,)), length
         )
+    backbone = None
+    if row.get("backbone") is not None:
+        backbone = _from_bytes(row, "backbone", "<f4", (length, len(BACKBONE), 3))
     try:
         features = MSAFeatures(
             tokens=_from_bytes(row, "tokens", "|u1", (depth, length)),
@@ -127,7 +148,7 @@ def from_row(row: dict[str, Any]) -> Example:
     except AlignmentError as error:
         raise StoreError(f"example {row['id']!r} is damaged: {error}") from error
     _check_values(row["id"], features)
-    return Example(row["id"], features, distances)
+    return Example(row["id"], features, distances, backbone)
 
 
 def _check_values(name: str, features: MSAFeatures) -> None:

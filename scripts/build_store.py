@@ -9,13 +9,13 @@ DATA_DIR holds:
                   other columns are left alone
     a3m.tar.xz    a3m/ID.a3m, row 0 the protein (or the same files unpacked, in the folder `--alignments`)
     coords.npz    all chains concatenated: `id` [n], `offset` [n+1] with protein k at offset[k]:offset[k+1],
-                  `seq` (one long string), `atoms` (five names, CA and CB among them) and `xyz` [sum L, 5, 3],
+                  `seq` (one long string), `atoms` (five names, N, CA, C and CB among them) and `xyz` [sum L, 5, 3],
                   float32 Å with NaN where not resolved, or `xyz_centiA`, int16 hundredths of Å (-32768: not
                   resolved)
 
-Distances are Cβ–Cβ, and Cα for Gly. Each alignment's row 0 must equal the sequence of the coordinates.
-Examples are stored in the order of index.csv, so the same folder makes the same store with any number of
-workers.
+Distances are Cβ–Cβ, and Cα for Gly; the backbone, of which orientations are made, has an ideal Cβ for Gly.
+Each alignment's row 0 must equal the sequence of the coordinates. Examples are stored in the order of
+index.csv, so the same folder makes the same store with any number of workers.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from data_tools.alphabet import decode, encode
+from data_tools.backbone import BACKBONE, CA, CB, virtual_cb
 from data_tools.errors import DataToolsError
 from data_tools.features import featurize
 from data_tools.formats import read_alignment
@@ -54,8 +55,8 @@ class Protein:
     id: str
     alignment: Path
     sequence: str
-    contact_atom: npt.NDArray[np.float32]
-    """`[L, 3]` Å, Cβ, for Gly Cα; NaN where not resolved."""
+    atoms: npt.NDArray[np.float32]
+    """`[L, 4, 3]` Å of N, Cα, C, Cβ; NaN where not resolved."""
 
 
 def main() -> int:
@@ -119,9 +120,14 @@ def make_example(protein: Protein, max_depth: int | None) -> Example:
         raise ValueError(f"{protein.alignment}: row 0 is not the sequence of {protein.id} in coords.npz")
     if max_depth is not None and alignment.depth > max_depth:
         alignment = alignment.take_rows(np.arange(max_depth))
-    difference = protein.contact_atom[:, None, :] - protein.contact_atom[None, :, :]
+    atoms = protein.atoms
+    is_glycine = np.array([letter == "G" for letter in protein.sequence])[:, None]
+    contact_atom = np.where(is_glycine, atoms[:, CA], atoms[:, CB])
+    difference = contact_atom[:, None, :] - contact_atom[None, :, :]
     distances = np.sqrt((difference**2).sum(axis=-1, dtype=np.float32))
-    return Example(protein.id, featurize(alignment), distances)
+    backbone = atoms.copy()
+    backbone[:, CB] = np.where(is_glycine, virtual_cb(atoms), atoms[:, CB])
+    return Example(protein.id, featurize(alignment), distances, backbone)
 
 
 def alignments_folder(data: Path, unpacked: Path | None, stack: ExitStack) -> Path:
@@ -173,10 +179,8 @@ def read_proteins(coordinates: Path, ids: list[str], alignments: Path) -> Iterat
         if in_centi_angstrom:
             chain[atoms[start:stop] == UNRESOLVED_CENTI_ANGSTROM] = np.nan
             chain /= 100
-        sequence = sequences[start:stop]
-        is_glycine = np.array([letter == "G" for letter in sequence])
-        atom = np.where(is_glycine[:, None], chain[:, order.index("CA")], chain[:, order.index("CB")])
-        yield Protein(name, alignments / f"{name}.a3m", sequence, atom)
+        backbone = chain[:, [order.index(atom) for atom in BACKBONE]]
+        yield Protein(name, alignments / f"{name}.a3m", sequences[start:stop], backbone)
 
 
 if __name__ == "__main__":

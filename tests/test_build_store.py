@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_tools.backbone import virtual_cb
 from data_tools.features import featurize
 from data_tools.formats import read_alignment
 from data_tools.store import open_store
@@ -64,6 +65,10 @@ def test_a_split_becomes_a_store_in_the_order_of_the_index(data: Path, tmp_path:
     expected = np.linalg.norm(atoms[:, None] - atoms[None, :], axis=-1)
     expected[2] = expected[:, 2] = np.nan
     np.testing.assert_allclose(store[0].distances, expected, atol=0.0101)
+    backbone = xyz[:, [0, 1, 2, 4]]
+    backbone[2, 3] = np.nan
+    backbone[1, 3] = virtual_cb(backbone)[1]  # of the glycine
+    np.testing.assert_allclose(store[0].backbone, backbone, atol=1e-3)
 
 
 def test_depth_can_be_limited_and_alignments_given_unpacked(data: Path, tmp_path: Path) -> None:

@@ -7,11 +7,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_cases import GOOD, Terminal, files_in
 from pipeline_cases import write_folder
 
+from data_tools.formats import read_alignment
+from data_tools.labels import label_distances
 from data_tools.store import open_store
+from data_tools.structure import read_chains
 from msaformer import example
 from msaformer.cli import main
 from msaformer.cli.featurize import command
@@ -32,7 +36,10 @@ def test_what_has_a_structure_is_labelled(good: Path, tmp_path: Path, terminal: 
     opened = open_store(store, verify=True)
     assert opened.ids == ("dhfr", "good")
     assert opened[0].distances is not None
-    assert opened[1].distances is None
+    query = read_alignment(example.ALIGNMENT).query
+    labels = label_distances(query, read_chains(example.STRUCTURE)[0], source=example.STRUCTURE)
+    np.testing.assert_array_equal(opened[0].backbone, labels.backbone)
+    assert (opened[1].distances, opened[1].backbone) == (None, None)
     assert files_in(store) == STORE_FILES
     source = (store / "sources.tsv").read_text().splitlines()[1].split("\t")
     assert source[4] == str(example.STRUCTURE)

@@ -80,6 +80,48 @@ def test_a_crop_agrees_with_the_whole_protein_at_its_residues(two_segments: floa
     assert (True in splits) == (two_segments == 1.0)
 
 
+def test_orientations_of_a_crop_are_those_of_the_whole_protein_at_its_residues() -> None:
+    example = hairpin("x", length=40, depth=3)
+    assert example.orientations is not None
+    config = tiny_config(Path("s"), Path("o")).data
+    sample = training_sample(example, config, rng(2))
+    pairs = np.ix_(sample.residue_index, sample.residue_index)
+    assert sample.orientations is not None
+    for place, name in enumerate(("omega", "theta", "phi")):
+        whole = getattr(example.orientations, name)
+        np.testing.assert_array_equal(sample.orientations[..., place], whole[pairs])
+        assert np.isfinite(whole[0, 2:]).all()
+    assert training_sample(example, config, rng(2), with_orientations=False).orientations is None
+    full = full_sample(example.features, 3, rng(), example.distances, example.backbone)
+    assert full.orientations is not None
+    np.testing.assert_array_equal(full.orientations[..., 1], example.orientations.theta)
+
+
+def test_batches_hold_orientations_for_a_network_that_predicts_them_alone(
+    store: Store, tmp_path: Path
+) -> None:
+    for wanted in (True, False):
+        config = tiny_config(tmp_path, tmp_path, training__steps=1, model__orientations=wanted)
+        for batch in training_batches(store, config, 0):
+            assert (batch.orientations is not None) == wanted
+
+
+def test_alignments_without_structures_make_batches_to_pretrain_on(tmp_path: Path) -> None:
+    write_store([hairpin(f"b{n}", length=18 + n, labelled=False) for n in range(3)], tmp_path / "blind")
+    for by in ("residue", "row", "column", "block"):
+        config = tiny_config(
+            *(tmp_path, tmp_path),
+            model__orientations=True,
+            data__mask_by=by,
+            data__mask_ratio=0.75,
+            training__steps=1,
+        )
+        for batch in training_batches(open_store(tmp_path / "blind"), config, 0):
+            assert batch.orientations is None
+            assert batch.distances.isnan().all()
+            assert (batch.masked_targets != NOT_SCORED).any()
+
+
 def test_masking_reaches_the_query_and_leaves_the_maps_alone() -> None:
     example = hairpin("x", length=16, depth=4)
     config = tiny_config(Path("s"), Path("o"), data__mask_ratio=0.9, data__drop_coevolution=0.0).data
@@ -108,28 +150,28 @@ def test_a_whole_protein_is_neither_cropped_nor_masked() -> None:
 
 
 def test_a_sample_is_a_function_of_its_number_alone(store: Store, tmp_path: Path) -> None:
-    config = tiny_config(tmp_path, tmp_path).data
-    forward = [TrainingSamples(store, config, 5)[p] for p in range(9)]
-    again = TrainingSamples(open_store(tmp_path / "store"), config, 5)
+    config = tiny_config(tmp_path, tmp_path)
+    forward = [TrainingSamples(store, config)[p] for p in range(9)]
+    again = TrainingSamples(open_store(tmp_path / "store"), config)
     for position in (7, 2, 8, 0, 7):  # whatever was asked for before
         assert_same(again[position], forward[position])
 
 
 def test_the_seed_changes_the_samples(store: Store, tmp_path: Path) -> None:
-    config = tiny_config(tmp_path, tmp_path).data
-    first, other = TrainingSamples(store, config, 5), TrainingSamples(store, config, 6)
+    first, other = (
+        TrainingSamples(store, tiny_config(tmp_path, tmp_path, training__seed=seed)) for seed in (5, 6)
+    )
     assert any(first[p].tokens.tobytes() != other[p].tokens.tobytes() for p in range(3))
 
 
 def test_the_same_protein_is_cropped_anew_in_the_next_epoch(store: Store, tmp_path: Path) -> None:
-    samples = TrainingSamples(store, tiny_config(tmp_path, tmp_path).data, 5)
+    samples = TrainingSamples(store, tiny_config(tmp_path, tmp_path))
     long = [samples[p] for p in range(30) if samples[p].profile.shape[0] == 16]
     assert len({sample.residue_index.tobytes() for sample in long}) > 5
 
 
 def test_each_epoch_visits_every_example_once_in_an_order_of_its_own(store: Store, tmp_path: Path) -> None:
-    config = tiny_config(tmp_path, tmp_path, data__crop_length=24, data__mask_ratio=0.0).data
-    samples = TrainingSamples(store, config, 0)
+    samples = TrainingSamples(store, tiny_config(tmp_path, tmp_path, data__crop_length=24))
     orders = []
     for epoch in range(12):
         lengths = [samples[epoch * 3 + place].profile.shape[0] for place in range(3)]
@@ -202,7 +244,7 @@ def test_the_order_of_an_epoch_is_made_once(
 ) -> None:
     made = []
     monkeypatch.setattr(dataset, "epoch_order", lambda *given: made.append(given[2]) or epoch_order(*given))
-    samples = TrainingSamples(store, tiny_config(tmp_path, tmp_path).data, 5)
+    samples = TrainingSamples(store, tiny_config(tmp_path, tmp_path))
     names = [samples[position].name for position in range(6)]
     assert made == [0, 1]
     assert names == [store.ids[index] for epoch in (0, 1) for index in epoch_order(store, 5, epoch)]
@@ -225,7 +267,7 @@ def test_an_example_that_cannot_be_read_is_passed_over_and_named(shards: Path, t
     damage(shards / "shard-00001.parquet")
     (shards / "shard-00000.parquet").unlink()
     store = open_store(shards, check_sizes=False)
-    samples = TrainingSamples(store, tiny_config(tmp_path, tmp_path).data, 5)
+    samples = TrainingSamples(store, tiny_config(tmp_path, tmp_path))
     order = [store.ids[index] for epoch in range(3) for index in epoch_order(store, 5, epoch)]
     for position, name in enumerate(order):
         sample = samples[position]
@@ -241,7 +283,7 @@ def test_an_example_that_cannot_be_read_is_passed_over_and_named(shards: Path, t
 def test_the_next_readable_example_of_the_epoch_stands_in(shards: Path, tmp_path: Path) -> None:
     damage(shards / "shard-00001.parquet")
     store = open_store(shards)
-    samples = TrainingSamples(store, tiny_config(tmp_path, tmp_path).data, 5)
+    samples = TrainingSamples(store, tiny_config(tmp_path, tmp_path))
     for epoch in range(6):
         order = [store.ids[index] for index in epoch_order(store, 5, epoch)]
         place = order.index("h1")
@@ -321,7 +363,7 @@ def test_batches_do_not_touch_the_global_generators(store: Store, tmp_path: Path
     torch.manual_seed(0)
     np.random.seed(0)
     before = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].tobytes()
-    samples = TrainingSamples(store, tiny_config(tmp_path, tmp_path).data, 5)
+    samples = TrainingSamples(store, tiny_config(tmp_path, tmp_path))
     first = samples[3]
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.random.get_state(legacy=False)["state"]["key"].tobytes() == before[1]

@@ -7,12 +7,14 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from data_tools import store as store_module
 from data_tools import store_manifest
 from data_tools.errors import StoreError
 from data_tools.features import COEVOLUTION_MAPS, MSAFeatures
+from data_tools.orientations import orientations
 from data_tools.store import Example, StoreWriter, open_store, write_store
 from data_tools.store_rows import ROW_SCHEMA, to_row
 
@@ -34,10 +36,11 @@ def random_example(
     )
     if not with_distances:
         return Example(name, features, None)
-    atoms = rng.normal(scale=15.0, size=(length, 3))
-    atoms[length // 2] = np.nan
+    backbone = rng.normal(scale=15.0, size=(length, 4, 3)).astype(np.float32)
+    backbone[length // 2] = np.nan
+    atoms = backbone[:, 3].astype(np.float64)
     distances = np.linalg.norm(atoms[:, None] - atoms[None, :], axis=-1).astype(np.float32)
-    return Example(name, features, distances)
+    return Example(name, features, distances, backbone)
 
 
 @pytest.fixture
@@ -95,6 +98,39 @@ def test_distances_come_back_rounded_down_to_hundredths_with_nan_kept(
         lost = (given.distances - read.distances)[~np.isnan(given.distances)]
         assert (lost >= 0).all()
         assert (lost < 0.01 + 1e-5).all()
+
+
+def test_the_backbone_comes_back_exactly_and_so_do_orientations(
+    stored: Path, examples: list[Example]
+) -> None:
+    for given, read in zip(examples, open_store(stored), strict=True):
+        if given.backbone is None:
+            assert read.backbone is None
+            assert read.orientations is None
+            continue
+        assert read.backbone is not None
+        assert read.backbone.dtype == np.float32
+        np.testing.assert_array_equal(read.backbone, given.backbone)
+        expected = orientations(given.backbone)
+        assert read.orientations is not None
+        for name in ("omega", "theta", "phi"):
+            np.testing.assert_array_equal(getattr(read.orientations, name), getattr(expected, name))
+
+
+def test_a_store_of_schema_1_is_read_its_backbones_unknown(
+    examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = pa.schema([field for field in ROW_SCHEMA if field.name != "backbone"])
+    monkeypatch.setattr(store_module, "ROW_SCHEMA", old)
+    monkeypatch.setattr(store_manifest, "SCHEMA_VERSION", 1)
+    write_store(examples, tmp_path / "old")
+    monkeypatch.undo()
+    assert json.loads((tmp_path / "old" / "manifest.json").read_text())["schema_version"] == 1
+    for given, read in zip(examples, open_store(tmp_path / "old", verify=True), strict=True):
+        assert read.id == given.id
+        assert (read.backbone, read.orientations) == (None, None)
+        assert (read.distances is None) == (given.distances is None)
+        np.testing.assert_array_equal(read.features.tokens, given.features.tokens)
 
 
 def test_distances_of_whole_hundredths_are_exact_and_contacts_never_change(tmp_path: Path) -> None:
@@ -308,7 +344,7 @@ def test_a_manifest_that_lies_about_its_rows_is_found(stored: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema_version": 99}, "schema version 99, this program reads 1"),
+        ({"schema_version": 99}, "schema version 99, this program reads 1 and 2"),
         ({"coevolution_maps": ["other"]}, r"co-evolution maps \['other'\]"),
         ({"num_examples": 4}, "does not add up to 4 examples"),
         ({"shards": [{"bytes": 1}]}, "list of shards is damaged"),
@@ -339,6 +375,9 @@ def test_examples_that_cannot_be_stored_are_refused(tmp_path: Path) -> None:
         Example("x", good.features, good.distances.astype(np.float64))
     with pytest.raises(StoreError, match="must be float32"):
         Example("x", good.features, good.distances[:3, :3])
+    assert good.backbone is not None
+    with pytest.raises(StoreError, match=r"backbone must be float32 \(4, 4, 3\)"):
+        Example("x", good.features, None, good.backbone[:, :3])
     uneven = good.distances.copy()
     uneven[0, 1] += 1
     with pytest.raises(StoreError, match="not symmetric"):
@@ -376,8 +415,6 @@ def test_pandas_and_duckdb_read_the_metadata_of_all_shards(stored: Path, example
 
 
 def test_a_discarded_shard_leaves_no_file(examples: list[Example], tmp_path: Path) -> None:
-    import pyarrow as pa
-
     writer = store_module.ShardWriter(tmp_path, 3)
     writer.add(pa.Table.from_pylist([to_row(examples[0])], schema=ROW_SCHEMA))
     writer.discard()

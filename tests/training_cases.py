@@ -39,18 +39,37 @@ def hairpin(name: str, *, length: int = 20, depth: int = 6, labelled: bool = Tru
     deletions[0] = 0  # so residues are numbered as columns
     names = tuple(f"s{n}" for n in range(depth))
     features = featurize(Alignment(names, tokens, deletions))
-    return Example(name, features, hairpin_distances(length) if labelled else None)
+    if not labelled:
+        return Example(name, features, None)
+    return Example(name, features, hairpin_distances(length), hairpin_backbone(length))
 
 
 def hairpin_distances(length: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Distances `[L, L]` in Å; the residue after the first is not resolved."""
-    place = np.arange(length)
-    along = RISE * np.minimum(place, length - 1 - place)
-    across = GAP_BETWEEN_STRANDS * (place >= length / 2)
-    atoms = np.stack([along, across], axis=1)
+    atoms = hairpin_places(length)
     distances = np.linalg.norm(atoms[:, None] - atoms[None], axis=-1).astype(np.float32)
     distances[1:2] = distances[:, 1:2] = np.nan
     return distances
+
+
+def hairpin_backbone(length: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """N, Cα, C, Cβ `[L, 4, 3]` in Å; side chains point up and down in turn, the second residue is not resolved."""
+    cb = np.column_stack([hairpin_places(length), np.zeros(length)])
+    side = np.where(np.arange(length) % 2, 1.0, -1.0)
+    steps = np.array([[-1.2, 0.3, -2.0], [0.0, 0.0, -1.5], [1.2, 0.1, -2.0], [0.0, 0.0, 0.0]])  # from Cβ
+    backbone = (cb[:, None] + steps * np.stack([np.ones(length), np.ones(length), side], 1)[:, None]).astype(
+        np.float32
+    )
+    backbone[1:2] = np.nan
+    return backbone
+
+
+def hairpin_places(length: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Places `[L, 2]` of the contact atoms in their plane, in Å."""
+    place = np.arange(length)
+    along = RISE * np.minimum(place, length - 1 - place)
+    across = GAP_BETWEEN_STRANDS * (place >= length / 2)
+    return np.stack([along, across], axis=1)
 
 
 def write_hairpins(path: Path) -> Path:

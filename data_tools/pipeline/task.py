@@ -75,7 +75,7 @@ def run_task(task: Task) -> Outcome:
 
 
 def make_example(one: Input, options: Options) -> tuple[Example, str, str]:
-    """The example of an input, the chain that gave its distances, and what the reader noted.
+    """The example of an input, the chain that gave its labels, and what the reader noted.
 
     Raises DataToolsError or OSError when a file cannot be read or used.
     """
@@ -88,13 +88,13 @@ def make_example(one: Input, options: Options) -> tuple[Example, str, str]:
     notes = ", ".join(f"{action} {count}" for action, count in sorted(alignment.report.counts.items()))
     if options.max_depth is not None and alignment.depth > options.max_depth:
         alignment = alignment.take_rows(np.arange(options.max_depth))
-    distances, chain_name = None, ""
+    distances, backbone, chain_name = None, None, ""
     if one.structure is not None:
         chains = read_chains(one.structure)
         chain = select_chain(chains, alignment.query, one.chain, source=one.structure)
         labels = label_distances(alignment.query, chain, source=one.structure, present=chains)
-        distances, chain_name = labels.distances, chain.author_name
-    return Example(one.id, featurize(alignment), distances), chain_name, notes
+        distances, backbone, chain_name = labels.distances, labels.backbone, chain.author_name
+    return Example(one.id, featurize(alignment), distances, backbone), chain_name, notes
 
 
 def record_failure(task: Task, message: str, provenance: Provenance | None = None) -> Outcome:

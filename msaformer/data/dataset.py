@@ -24,6 +24,7 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from data_tools.errors import DataToolsError, StoreError
 from data_tools.features import COEVOLUTION_MAPS, MSAFeatures
+from data_tools.orientations import orientations
 from data_tools.store import Example, Store
 from data_tools.store_stream import epoch_order
 from msaformer.config import Config, DataConfig, TrainingConfig
@@ -46,14 +47,17 @@ def full_sample(
     depth: int,
     rng: np.random.Generator,
     distances: npt.NDArray[np.float32] | None = None,
+    backbone: npt.NDArray[np.float32] | None = None,
 ) -> Sample:
-    """The whole protein with `depth` sequences, nothing masked."""
-    rows = sample_rows(features.weights, depth, rng)
+    """The whole protein with `depth` sequences, nothing masked; the labels are those of an `Example`."""
+    rows, residues = sample_rows(features.weights, depth, rng), np.arange(features.length)
     maps = standardize_maps(features.coevolution) if features.depth > 1 else None
-    return _sample(features, distances, rows, np.arange(features.length), maps)
+    return _labelled(_sample(features, rows, residues, maps), distances, backbone, residues)
 
 
-def training_sample(example: Example, config: DataConfig, rng: np.random.Generator) -> Sample:
+def training_sample(
+    example: Example, config: DataConfig, rng: np.random.Generator, *, with_orientations: bool = True
+) -> Sample:
     """A random crop of an example, with random sequences, masked cells and, at times, without co-evolution maps."""
     features = example.features
     residues = crop_residues(features.length, config.crop_length, config.two_segment_share, rng)
@@ -61,33 +65,37 @@ def training_sample(example: Example, config: DataConfig, rng: np.random.Generat
     rows = sample_rows(features.weights, depth, rng)
     with_maps = features.depth > 1 and rng.random() >= config.drop_coevolution
     maps = standardize_maps(features.coevolution) if with_maps else None
-    sample = _sample(features, example.distances, rows, residues, maps)
+    sample = _sample(features, rows, residues, maps)
     masked = mask_sample(sample, config, features.weights[rows], features.neff, rng)
-    return replace(masked, name=example.id)
+    named = replace(masked, name=example.id)
+    backbone = example.backbone if with_orientations else None
+    return _labelled(named, example.distances, backbone, residues)
 
 
 class TrainingSamples(Dataset[Sample]):
-    """Sample number p of the run: a function of the store, the configuration, the seed and p alone.
+    """Sample number p of the run: a function of the store, the configuration and p alone.
 
     Epoch p // len(store) visits every example once, in an order of its own that keeps the examples of a few shards
     together (`data_tools.store_stream.epoch_order`), so that readers touch few files at a time.
     """
 
-    def __init__(self, store: Store, config: DataConfig, seed: int) -> None:
+    def __init__(self, store: Store, config: Config) -> None:
         self.store = store
         self.config = config
-        self.seed = seed
         self._epoch = -1
         self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
 
     def __getitem__(self, position: int) -> Sample:
         """Raises StoreError when no example of the store can be read."""
+        seed = self.config.training.seed
         epoch, place = divmod(position, len(self.store))
         if epoch != self._epoch:
-            self._epoch, self._order = epoch, epoch_order(self.store, self.seed, epoch)
+            self._epoch, self._order = epoch, epoch_order(self.store, seed, epoch)
         example, skipped = self._readable(chain(self._order[place:], self._order[:place]))
-        rng = np.random.default_rng([self.seed, *_SAMPLES, position])
-        return replace(training_sample(example, self.config, rng), skipped=skipped)
+        rng = np.random.default_rng([seed, *_SAMPLES, position])
+        needed = self.config.model.orientations
+        sample = training_sample(example, self.config.data, rng, with_orientations=needed)
+        return replace(sample, skipped=skipped)
 
     def _readable(self, order: Iterable[np.int64]) -> tuple[Example, str | None]:
         """The first example of `order` that can be read, and why the very first could not."""
@@ -105,7 +113,8 @@ def has_labels(store: Store, field: Literal["distances", "orientations"]) -> boo
     problems = []
     for index in range(len(store)):
         try:
-            if getattr(store[index], field) is not None:
+            example = store[index]
+            if (example.distances if field == "distances" else example.backbone) is not None:
                 return True
         except StoreError as error:
             problems.append(error)
@@ -145,7 +154,7 @@ def training_batches(
     """
     workers = config.data.num_workers
     loader: DataLoader[Any] = DataLoader(
-        TrainingSamples(store, config.data, config.training.seed),
+        TrainingSamples(store, config),
         batch_sampler=_RankPositions(config.training, first_step, data_rank, data_ranks),
         collate_fn=partial(collate, num_maps=NUM_MAPS, multiple_of=multiple_of),
         num_workers=workers,
@@ -226,7 +235,6 @@ def _one_thread(worker: int) -> None:
 
 def _sample(
     features: MSAFeatures,
-    distances: npt.NDArray[np.float32] | None,
     rows: npt.NDArray[np.int64],
     residues: npt.NDArray[np.int64],
     maps: npt.NDArray[np.float32] | None,
@@ -238,6 +246,21 @@ def _sample(
         profile=features.profile[residues],
         residue_index=features.residue_index[residues],
         coevolution=None if maps is None else maps[pairs],
-        distances=None if distances is None else distances[pairs],
+        distances=None,
         masked_targets=None,
     )
+
+
+def _labelled(
+    sample: Sample,
+    distances: npt.NDArray[np.float32] | None,
+    backbone: npt.NDArray[np.float32] | None,
+    residues: npt.NDArray[np.int64],
+) -> Sample:
+    """The sample with the labels of its residues."""
+    angles = None
+    if backbone is not None:
+        found = orientations(backbone[residues])  # of a pair, they depend on its two residues alone
+        angles = np.stack([found.omega, found.theta, found.phi], axis=-1)
+    of_pairs = None if distances is None else distances[np.ix_(residues, residues)]
+    return replace(sample, distances=of_pairs, orientations=angles)
