@@ -95,6 +95,7 @@ class DeepSpeedEngine:
 
     def state(self) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = {}
+        self._link_moments()
         for name, parameter in self.trained.named_parameters():
             whole = {
                 name: self._full(parameter),
@@ -112,8 +113,7 @@ class DeepSpeedEngine:
                 "step": steps.clone(),
                 **{key: torch.zeros_like(partition) for key in MOMENTS},
             }
-        if self.stage in (1, 2):
-            self.optimizer._lazy_init_hp_params_optimizer_state()  # lets the accessors find what was just made
+        self._link_moments()
         for name, parameter in self.trained.named_parameters():
             for key in MOMENTS:
                 self._set_moment(
@@ -165,6 +165,15 @@ class DeepSpeedEngine:
         if self.stage == 3:
             return list(self.optimizer.fp32_partitioned_groups_flat)
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    def _link_moments(self) -> None:
+        """Let the accessors of stages 1 and 2 find the moments of all groups of parameters.
+
+        DeepSpeed links them after the first group's first step, when the second group has none yet.
+        """
+        if self.stage in (1, 2):
+            self.optimizer._hp_optimizer_states_linked = False
+            self.optimizer._lazy_init_hp_params_optimizer_state()
 
     def _moments(self) -> dict[Tensor, dict[str, Tensor]]:
         inner = self.optimizer.optimizer if self.stage else self.optimizer
