@@ -75,6 +75,11 @@ def test_dropout_draws_the_mask_that_one_process_draws_to_the_bit(size: int) -> 
 
 
 @sizes
+def test_tied_rows_see_the_keys_that_are_real_in_any_row_of_any_rank(size: int) -> None:
+    assert max(found(size, "tied attention with .*").values()) <= FLOAT32
+
+
+@sizes
 def test_predicted_logits_are_put_together_whole_and_symmetric(size: int) -> None:
     logits = found(size, "prediction: [a-z_]+")
     assert len(logits) == 5
