@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import torch
@@ -185,10 +185,21 @@ class DeepSpeedEngine:
 
 
 def deepspeed_checkpoint() -> Checkpoint:
-    """DeepSpeed's own activation checkpointing, with the saved activations partitioned where ranks hold copies."""
+    """DeepSpeed's own activation checkpointing, with the saved activations partitioned where ranks hold copies.
+
+    It loses the gradient of an output that is a view, as an all-to-all may return one, so that outputs are copied.
+    """
     deepspeed = _import_deepspeed(is_cpu=not torch.cuda.is_available())
+    deepspeed.init_distributed(auto_mpi_discovery=False, dist_init_required=False)
     deepspeed.checkpointing.configure(None, partition_activations=True)
-    checkpoint: Checkpoint = deepspeed.checkpointing.checkpoint
+
+    def checkpoint(function: Callable[..., tuple[Tensor, ...]], *tensors: Tensor) -> tuple[Tensor, ...]:
+        def with_own_outputs(*inputs: Tensor) -> tuple[Tensor, ...]:
+            return tuple(output.clone() for output in function(*inputs))
+
+        outputs: tuple[Tensor, ...] = deepspeed.checkpointing.checkpoint(with_own_outputs, *tensors)
+        return outputs
+
     return checkpoint
 
 
