@@ -1,0 +1,101 @@
+"""Attention of a few rows at a time, forward and backward, from queries, keys and values that are at hand.
+
+No table is kept from forward to backward: probabilities and the attended values are computed again. Where the logits of
+a single row are larger than the memory for a piece, its queries are taken in turn. On a CPU the forward pass is
+PyTorch's fused kernel, which has no backward pass for the bias.
+
+Dimension key: r rows of a piece, S positions along the attended axis, H heads, D channels a head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from msaformer.model.functions.pieces import spans, wide
+
+# Finite, so that a row without any real key stays finite (and is masked by its user).
+MASKED_LOGIT: Final = -1e9
+
+
+def mask_logits(mask: Bool[Tensor, "*axes"], dtype: torch.dtype) -> Float[Tensor, "*axes"] | None:
+    """What to add to the logits of each key; None if all are known to be real (asked on a CPU only, where it is free)."""
+    if mask.device.type == "cpu" and bool(mask.all()):
+        return None
+    return torch.zeros(mask.shape, dtype=wide(dtype), device=mask.device).masked_fill_(~mask, MASKED_LOGIT)
+
+
+def attend(
+    q: Float[Tensor, "r H S D"],
+    k: Float[Tensor, "r H S D"],
+    v: Float[Tensor, "r H S D"],
+    bias: Float[Tensor, "H S S"] | None,
+    masked: Float[Tensor, "r S"] | None,
+    chunk_bytes: int,
+) -> Float[Tensor, "r H S D"]:
+    """Softmax(q kᵀ + bias + masked) v; the queries are already scaled by 1 / √D."""
+    if q.device.type == "cpu" and q.dtype != torch.float16:
+        added = None if bias is None else bias.detach()[None]  # one that asks for a gradient is not fused
+        if masked is not None:
+            added = masked[:, None, None, :] if added is None else added + masked[:, None, None, :]
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=added, scale=1.0)
+    out = torch.empty_like(q)
+    for queries in _query_spans(q, chunk_bytes):
+        probs = _probs(q[..., queries, :], k, None if bias is None else bias[:, queries], masked)
+        out[..., queries, :] = probs.to(v.dtype) @ v
+    return out
+
+
+def attend_backward(
+    q: Float[Tensor, "r H S D"],
+    k: Float[Tensor, "r H S D"],
+    v: Float[Tensor, "r H S D"],
+    bias: Float[Tensor, "H S S"] | None,
+    masked: Float[Tensor, "r S"] | None,
+    grad_out: Float[Tensor, "r H S D"],
+    grad_bias: Float[Tensor, "H S S"] | None,
+    chunk_bytes: int,
+) -> tuple[Float[Tensor, "r H S D"], Float[Tensor, "3 r H S D"]]:
+    """What `attend` returned, and the gradients of q, k and v; that of the bias is added to `grad_bias`."""
+    out = torch.empty_like(q)
+    grads = q.new_empty((3, *q.shape))
+    for number, queries in enumerate(_query_spans(q, chunk_bytes)):
+        some_q, grad = q[..., queries, :], grad_out[..., queries, :]
+        probs = _probs(some_q, k, None if bias is None else bias[:, queries], masked)
+        rounded = probs.to(v.dtype)
+        attended = rounded @ v
+        out[..., queries, :] = attended
+        delta = (grad.to(probs.dtype) * attended).sum(dim=-1, keepdim=True)
+        grad_logits = (grad @ v.transpose(-1, -2)).to(probs.dtype).sub_(delta).mul_(probs)
+        if grad_bias is not None:
+            grad_bias[:, queries] += grad_logits.sum(dim=0)
+        grad_logits = grad_logits.to(q.dtype)
+        grads[0][..., queries, :] = grad_logits @ k
+        if number == 0:
+            torch.matmul(grad_logits.transpose(-1, -2), some_q, out=grads[1])
+            torch.matmul(rounded.transpose(-1, -2), grad, out=grads[2])
+        else:
+            grads[1] += grad_logits.transpose(-1, -2) @ some_q
+            grads[2] += rounded.transpose(-1, -2) @ grad
+    return out, grads
+
+
+def _probs(q: Tensor, k: Tensor, bias: Tensor | None, masked: Tensor | None) -> Tensor:
+    """Float32 or wider probabilities `[r, H, s, S]` in one table."""
+    logits = torch.matmul(q, k.transpose(-1, -2)).to(wide(q.dtype))
+    if bias is not None:
+        logits += bias
+    if masked is not None:
+        logits += masked[:, None, None, :]
+    return torch.softmax(logits, dim=-1, out=logits)
+
+
+def _query_spans(q: Tensor, chunk_bytes: int) -> Iterator[slice]:
+    rows, heads, length = q.shape[:3]
+    query_bytes = rows * heads * length * wide(q.dtype).itemsize
+    return spans(length, max(1, chunk_bytes // query_bytes))
