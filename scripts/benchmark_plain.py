@@ -90,9 +90,7 @@ def plain_triangle_attention(layer: TriangleAttention, pair: Tensor, pair_mask: 
     return out if layer.starting else out.transpose(1, 2)
 
 
-def plain_gated_attention(
-    layer: GatedAttention, x: Tensor, mask: Tensor, bias: Tensor | None
-) -> Tensor:
+def plain_gated_attention(layer: GatedAttention, x: Tensor, mask: Tensor, bias: Tensor | None) -> Tensor:
     """Algorithm 7, lines 2–7, of normalised `x` `[B, R, S, c]` with all logits held."""
     q, k, v = layer.to_qkv(x).chunk(3, dim=-1)
     q, k, v = (table.unflatten(-1, (layer.num_heads, -1)) for table in (q, k, v))

@@ -74,7 +74,8 @@ class _OuterProduct(torch.autograd.Function):
             grad_out = (grad_out * share[batch, places, :, None]).to(dtype).flatten(0, 1)
             sums.add_linear(0, None, grad_out, outer)
             grad_outer = _by_channel(grad_out @ weight, channels, share.shape[2])
-            grad_left[batch, :, places] = (flat_right[batch] @ grad_outer.t()).unflatten(1, (-1, channels))
+            found = flat_right[batch] @ grad_outer.t()
+            grad_left[batch, :, places] = found.view(len(found), -1, channels)
             if grad_right.dtype == dtype:
                 grad_right[batch].addmm_(some, grad_outer)
             else:
@@ -85,7 +86,7 @@ class _OuterProduct(torch.autograd.Function):
 
 def _by_pair(outer: Tensor, channels: int) -> Tensor:
     """From `[p·c, J·c]` to `[p·J, c·c]`."""
-    pairs = outer.unflatten(0, (-1, channels)).unflatten(2, (-1, channels))
+    pairs = outer.view(-1, channels, outer.shape[1] // channels, channels)
     return pairs.transpose(1, 2).reshape(-1, channels * channels)
 
 

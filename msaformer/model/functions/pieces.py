@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -15,6 +15,9 @@ from torch import Tensor
 # Tables of one piece that together fit a core's share of the caches (an L2 of 1–2 MiB, an L3 of some MiB a core); of
 # 1, 2, 4, 8, 16 MiB, 4 was fastest for a whole block on a core with 1 MiB and 16 MiB.
 CACHED_BYTES: Final = 4 * 2**20
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 class Norm(NamedTuple):
@@ -49,7 +52,7 @@ def spans(length: int, step: int) -> Iterator[slice]:
         yield slice(start, min(start + step, length))
 
 
-def outside_autocast(method: Callable[..., Any]) -> Callable[..., Any]:
+def outside_autocast(method: _Method) -> _Method:
     """For `forward(ctx, x, …)` and `backward(ctx, grad)`: types are cast by hand within."""
 
     @wraps(method)
@@ -57,7 +60,7 @@ def outside_autocast(method: Callable[..., Any]) -> Callable[..., Any]:
         with torch.autocast(x.device.type, enabled=False):
             return method(ctx, x, *others)
 
-    return run
+    return cast("_Method", run)
 
 
 def normalize(x: Tensor, norm: Norm) -> tuple[Tensor, Tensor, Tensor]:
@@ -100,16 +103,20 @@ class Sums:
         if total is not None:
             total.add_(grad)
 
-    def add_linear(self, weight: int, bias: int | None, grad: Tensor, x: Tensor) -> None:
-        """Add the gradients of a dense layer's weight and bias from those of its output `[n, out]` at `[n, in]`."""
-        total = self._sums[weight]
-        assert total is not None
+    def add_linear(
+        self, weight: int, bias: int | None, grad: Tensor, x: Tensor, part: slice = slice(None)
+    ) -> None:
+        """Add the gradients of a dense layer, or of a part of its outputs, from those of its output `[n, out]`.
+
+        `x` is its input `[n, in]`.
+        """
+        total = self[weight][part]
         if total.dtype == grad.dtype:
             total.addmm_(grad.t(), x)
         else:
             total.add_(grad.t() @ x)
         if bias is not None and self._sums[bias] is not None:
-            self.add(bias, grad.sum(dim=0, dtype=total.dtype))
+            self[bias][part].add_(grad.sum(dim=0, dtype=total.dtype))
 
     def __getitem__(self, place: int) -> Tensor:
         total = self._sums[place]

@@ -1,10 +1,10 @@
-"""The two ends of triangle multiplication, in pieces: from the pair track to gated edges, and from triangles back to it.
+"""The two ends of triangle multiplication, in pieces: from the pair track to gated edges, and from triangles back.
 
 Between them stands one product for each channel, `msaformer/model/triangle.py`, so that edges and triangles have their
 channels first. Both ends keep what they are given and compute gates and norms again.
 
-Dimension key: B batch, I / J residues of a pair table's axes, n cells of a piece, z channels of the pair track, c channels
-of the triangles, d = 2 c of both edges.
+Dimension key: B batch, I / J residues of a pair table's axes, n cells of a piece, z channels of the pair track, c
+channels of the triangles, d = 2 c of both edges.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def _unfold(sums: Sums, norm: Norm, weight: Tensor) -> None:
 
 
 def _norms(weights: Any, options: tuple[_Options, _Options]) -> tuple[Norm, Norm]:
-    return Norm(*weights[:2], options[0].eps), Norm(*weights[2:4], options[1].eps)
+    return Norm(weights[0], weights[1], options[0].eps), Norm(weights[2], weights[3], options[1].eps)
 
 
 def _pieces(pair: Tensor, channels: int, options: _Options) -> Iterator[tuple[int, slice]]:
