@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -155,12 +155,21 @@ def prediction(model: MSAFormer, loud: Batch, axial: AxialSharding) -> Iterator[
         yield f"prediction: {name}", difference(cut, torch.where(real, wanted, 0.0))
         if name in SYMMETRIC:
             yield f"prediction: {name}, asymmetry", float((found - found.transpose(1, 2)).abs().max())
+    yield "lengths that cannot be shared: not refused", float(not refuses(lambda: model(plain), axial))
+    yield (
+        "axis that cannot be shared: not refused",
+        float(
+            not refuses(lambda: axial.swap(torch.zeros(1, 1, 3 * axial.size + 1), whole=2, sharded=1), axial)
+        ),
+    )
+
+
+def refuses(call: Callable[[], object], axial: AxialSharding) -> bool:
     try:
-        model(plain)
-        refused = False
+        call()
     except ValueError as error:
-        refused = f"cannot be shared by {axial.size} ranks; pad it" in str(error)
-    yield "lengths that cannot be shared: not refused", float(not refused)
+        return f"cannot be shared by {axial.size} ranks; pad it" in str(error)
+    return False
 
 
 def peaks(axial: AxialSharding) -> Iterator[tuple[str, float]]:

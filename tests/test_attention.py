@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,12 +12,13 @@ from jaxtyping import TypeCheckError
 from model_cases import BFLOAT16, assert_near, draw, exact, randomized, softmax
 from torch import Tensor
 
-from msaformer.model import kernels
 from msaformer.model.attention import GatedAttention, LayerNorm
 from msaformer.model.kernels import attention, reference_attention
 
 B, R, H, S, D = 2, 5, 3, 7, 4
-ONE_ROW, TWO_ROWS, ALL_ROWS = H * S * S, 2 * H * S * S, 1 << 20  # logits a chunk
+TWO_QUERIES, ONE_ROW, TWO_ROWS, ALL_ROWS = (
+    n * 2 * H * S * 4 for n in (2, S, 2 * S, 1 << 10)
+)  # bytes of the two tables of logits of so many queries
 
 
 def inputs(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -64,19 +66,18 @@ def test_attention_equals_the_plain_loop(biased: bool) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("chunk", [1, ONE_ROW, TWO_ROWS, ALL_ROWS])
+@pytest.mark.parametrize("chunk", [1, TWO_QUERIES, ONE_ROW, TWO_ROWS, ALL_ROWS])
 def test_attention_and_all_its_gradients_are_the_reference_s_for_every_chunk_size(
-    chunk: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    chunk: int, dtype: torch.dtype
 ) -> None:
-    monkeypatch.setattr(kernels, "_CHUNK_LOGITS", chunk)
-    mask = ragged_mask()
-    found, expected = gradients(attention, mask, dtype), gradients(reference_attention, mask, dtype)
+    mask, own = ragged_mask(), partial(attention, chunk_bytes=chunk)
+    found, expected = gradients(own, mask, dtype), gradients(reference_attention, mask, dtype)
     assert len(found) == len(expected) == 4
     for one, other in zip(found, expected, strict=True):
         assert one.dtype == dtype
         assert_near(one, other)
     with torch.no_grad():
-        out, plain = (f(*inputs(dtype)[:3], mask, inputs(dtype)[3]) for f in (attention, reference_attention))
+        out, plain = (f(*inputs(dtype)[:3], mask, inputs(dtype)[3]) for f in (own, reference_attention))
     assert_near(out[:, :-1], plain[:, :-1])
 
 

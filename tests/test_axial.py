@@ -46,4 +46,6 @@ def test_several_ranks_without_their_group_are_refused() -> None:
 
 @sizes
 def test_an_axis_that_the_ranks_cannot_share_is_refused(size: int) -> None:
-    assert report_of_ranks(JOB, size)["lengths that cannot be shared: not refused"] == 0
+    report = report_of_ranks(JOB, size)
+    assert report["lengths that cannot be shared: not refused"] == 0
+    assert report["axis that cannot be shared: not refused"] == 0

@@ -16,7 +16,7 @@ from data_tools.alphabet import MASK
 from data_tools.errors import StoreError
 from data_tools.store import Store, open_store, write_store
 from data_tools.store_stream import epoch_order
-from msaformer.data import dataset
+from msaformer.data import dataset, loading
 from msaformer.data.batch import NOT_SCORED, Batch, Sample
 from msaformer.data.cropping import standardize_maps
 from msaformer.data.dataset import (
@@ -149,6 +149,19 @@ def test_a_whole_protein_is_neither_cropped_nor_masked() -> None:
     assert full_sample(example.features, 3, rng()).tokens.shape == (3, 40)
 
 
+def test_a_stretch_of_a_protein_is_cut_out_of_the_whole() -> None:
+    example = hairpin("x", length=40, depth=9)
+    given = (example.features, 4, rng(1), example.distances, example.backbone)
+    whole = full_sample(*given)
+    part = full_sample(*given[:2], rng(1), *given[3:], residues=slice(7, 20))
+    for name in ("tokens", "deletions"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[:, 7:20])
+    for name in ("profile", "residue_index"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[7:20])
+    for name in ("coevolution", "distances", "orientations"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[7:20, 7:20])
+
+
 def test_a_sample_is_a_function_of_its_number_alone(store: Store, tmp_path: Path) -> None:
     config = tiny_config(tmp_path, tmp_path)
     forward = [TrainingSamples(store, config)[p] for p in range(9)]
@@ -237,6 +250,19 @@ def test_forward_passes_that_ranks_cannot_share_are_refused(store: Store, tmp_pa
     with pytest.raises(ConfigError, match=message):
         next(training_batches(store, config, 0, data_ranks=8))
     assert passes_per_rank(config.training, 2) == 1
+
+
+@pytest.mark.parametrize(
+    ("accumulation", "ranks", "workers", "ahead"),
+    [(4, 1, 1, 4), (4, 4, 1, 2), (48, 2, 3, 8), (999, 1, 2, 32)],
+)
+def test_the_workers_of_a_rank_prepare_a_whole_step_ahead(
+    accumulation: int, ranks: int, workers: int, ahead: int, tmp_path: Path
+) -> None:
+    config = tiny_config(
+        *(tmp_path, tmp_path), training__accumulation=accumulation, data__num_workers=workers
+    )
+    assert dataset._batches_ahead(config, ranks) == ahead
 
 
 def test_the_order_of_an_epoch_is_made_once(
@@ -331,7 +357,7 @@ def test_a_worker_that_dies_while_it_is_ended_hides_no_error(
 ) -> None:
     for shard in shards.glob("*.parquet"):
         damage(shard)
-    iterator = dataset._MultiProcessingDataLoaderIter
+    iterator = loading._MultiProcessingDataLoaderIter
     end = iterator._shutdown_workers
     ended = []
 

@@ -8,21 +8,17 @@ cannot be read is passed over: in its place stands the next readable one of the 
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from multiprocessing import resource_tracker
 from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch.utils.data import DataLoader, Dataset
-from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
-from data_tools.errors import DataToolsError, StoreError
+from data_tools.errors import StoreError
 from data_tools.features import COEVOLUTION_MAPS, MSAFeatures
 from data_tools.orientations import orientations
 from data_tools.store import Example, Store
@@ -30,8 +26,9 @@ from data_tools.store_stream import epoch_order
 from msaformer.config import Config, DataConfig, TrainingConfig
 from msaformer.data.batch import Batch, Sample, collate
 from msaformer.data.cropping import crop_residues, draw_depth, sample_rows, standardize_maps
+from msaformer.data.loading import loaded_batches, one_thread
 from msaformer.data.masking import mask_sample
-from msaformer.errors import ConfigError, TrainingError
+from msaformer.errors import ConfigError
 
 NUM_MAPS = len(COEVOLUTION_MAPS)
 
@@ -39,7 +36,9 @@ _SAMPLES: Final = (
     0,
     1,
 )  # keeps the numbers of samples apart from those of the order of an epoch, [seed, epoch]
-_MAX_READ_AHEAD: Final = 32  # batches a rank; each holds a dozen open files, of some 1,024 a process may have
+_MAX_AHEAD: Final = (
+    32  # batches a worker; each keeps 11 open files, of the 1,024 that a process may usually have
+)
 
 
 def full_sample(
@@ -48,11 +47,12 @@ def full_sample(
     rng: np.random.Generator,
     distances: npt.NDArray[np.float32] | None = None,
     backbone: npt.NDArray[np.float32] | None = None,
+    residues: slice = slice(None),
 ) -> Sample:
-    """The whole protein with `depth` sequences, nothing masked; the labels are those of an `Example`."""
-    rows, residues = sample_rows(features.weights, depth, rng), np.arange(features.length)
+    """The whole protein, or its `residues`, with `depth` sequences, nothing masked; labels as in an `Example`."""
+    rows, places = sample_rows(features.weights, depth, rng), np.arange(features.length)[residues]
     maps = standardize_maps(features.coevolution) if features.depth > 1 else None
-    return _labelled(_sample(features, rows, residues, maps), distances, backbone, residues)
+    return _labelled(_sample(features, rows, places, maps), distances, backbone, places)
 
 
 def training_sample(
@@ -159,28 +159,11 @@ def training_batches(
         collate_fn=partial(collate, num_maps=NUM_MAPS, multiple_of=multiple_of),
         num_workers=workers,
         prefetch_factor=_batches_ahead(config, data_ranks) if workers else None,
-        worker_init_fn=_one_thread,
+        worker_init_fn=one_thread,
         multiprocessing_context="spawn" if workers else None,
         persistent_workers=False,
     )
-    batches = _started(loader)
-    try:
-        yield from batches
-    except DataToolsError as error:  # from a worker it comes with the worker's traceback in front
-        message = str(error).strip().splitlines()[-1]
-        raise type(error)(
-            message.removeprefix(f"{type(error).__module__}.{type(error).__name__}: ")
-        ) from error
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise TrainingError(
-            f"a process that prepares examples died ({str(error).splitlines()[0]}); is there memory enough? "
-            "data.num_workers=0 does without such processes"
-        ) from error
-    finally:
-        if isinstance(batches, _MultiProcessingDataLoaderIter):
-            _end_workers(batches)  # now: an error's traceback would keep them until the program hangs on them
+    return loaded_batches(loader)
 
 
 class _RankPositions:
@@ -203,34 +186,8 @@ class _RankPositions:
 
 def _batches_ahead(config: Config, data_ranks: int) -> int:
     """Batches each worker prepares ahead: together the rank's next optimizer step, so that none waits at its end."""
-    wanted = min(passes_per_rank(config.training, data_ranks), _MAX_READ_AHEAD)
-    return max(2, -(-wanted // config.data.num_workers))  # 2: torch's own choice
-
-
-def _end_workers(batches: _MultiProcessingDataLoaderIter) -> None:
-    """End the worker processes; one that dies on its way out has done its work, and hides no error of the batches."""
-    try:
-        batches._shutdown_workers()
-    except RuntimeError as error:  # torch raises it wherever the main thread is when it hears of the death
-        if "DataLoader worker" not in str(error):
-            raise
-
-
-def _started(loader: DataLoader[Any]) -> Iterator[Batch]:
-    """Start the workers deaf to the stop signals, which a terminal or scheduler sends to every process of a job.
-
-    The training process alone acts upon them, and needs its workers until it has finished its step.
-    """
-    resource_tracker.ensure_running()  # multiprocessing's own helper; started later, it would lift the block
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))  # children inherit it
-    try:
-        return iter(loader)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _one_thread(worker: int) -> None:
-    torch.set_num_threads(1)
+    share = -(-passes_per_rank(config.training, data_ranks) // config.data.num_workers)
+    return min(max(share, 2), _MAX_AHEAD)  # 2: torch's own choice
 
 
 def _sample(

@@ -14,15 +14,20 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from msaformer.model.execution import ExecutedModule
-from msaformer.model.kernels import MASKED_LOGIT, attention
+from msaformer.model.functions.attention_layer import AttentionOptions, AttentionWeights
+from msaformer.model.functions.gated_attention import gated_attention
+from msaformer.model.functions.pieces import wide, work_dtype
+from msaformer.model.functions.softmax_attention import MASKED_LOGIT
+from msaformer.model.functions.tied_attention import tied_logits, tied_update
 
 
 class LayerNorm(nn.LayerNorm):
-    """Layer normalisation over the channels, computed in float32 whatever the input's type."""
+    """Layer normalisation over the channels, computed in float32 or wider whatever the input's type."""
 
     def forward(self, x: Float[Tensor, "*axes c"]) -> Float[Tensor, "*axes c"]:
+        kind = wide(x.dtype)
         normed = nn.functional.layer_norm(
-            x.float(), self.normalized_shape, self.weight.float(), self.bias.float(), self.eps
+            x.to(kind), self.normalized_shape, self.weight.to(kind), self.bias.to(kind), self.eps
         )
         return normed.to(x.dtype)
 
@@ -35,16 +40,19 @@ class GatedAttention(ExecutedModule):
     those that are tied to one another lie on all of them.
     """
 
-    def __init__(self, channels: int, num_heads: int, head_channels: int, *, tied: bool = False) -> None:
+    def __init__(
+        self, channels: int, num_heads: int, head_channels: int, *, tied: bool = False, gated: bool = True
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.tied = tied
         inner = num_heads * head_channels
         self.to_qkv = nn.Linear(channels, 3 * inner, bias=False)
-        self.to_gate = nn.Linear(channels, inner)
+        self.to_gate = nn.Linear(channels, inner) if gated else None
         self.to_out = nn.Linear(inner, channels)
-        nn.init.zeros_(self.to_gate.weight)
-        nn.init.ones_(self.to_gate.bias)
+        if self.to_gate is not None:
+            nn.init.zeros_(self.to_gate.weight)
+            nn.init.ones_(self.to_gate.bias)
         nn.init.zeros_(self.to_out.weight)
         nn.init.zeros_(self.to_out.bias)
 
@@ -53,22 +61,29 @@ class GatedAttention(ExecutedModule):
         x: Float[Tensor, "B R S c"],
         mask: Bool[Tensor, "B R S"],
         pair_bias: Float[Tensor, "B H S S"] | None = None,
+        norm: LayerNorm | None = None,
     ) -> Float[Tensor, "B R S c"]:
-        """Update every position from the real positions (`mask`) of its own row; `x` is already normalised."""
-        q, k, v = self.to_qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(3, 0, 1, 4, 2, 5)
-        attended = self._tied(q, k, v, mask, pair_bias) if self.tied else attention(q, k, v, mask, pair_bias)
-        gated = torch.sigmoid(self.to_gate(x)) * attended.transpose(2, 3).flatten(-2)
-        out: Tensor = self.to_out(gated)
-        return out
+        """Update every position of `norm(x)`, or of `x`, from the real positions (`mask`) of its own row."""
+        weights = AttentionWeights.of(norm, self.to_qkv, self.to_gate, self.to_out)
+        eps = 0.0 if norm is None else norm.eps
+        keep = self.keeps_wide(self.to_qkv.in_features)
+        options = AttentionOptions(self.num_heads, eps, work_dtype(x), self.execution.chunk_bytes, keep)
+        if self.tied:
+            probs = self._tied_probs(tied_logits(x, mask, weights, options), mask, pair_bias)
+            return tied_update(x, probs, mask, weights, options)
+        return gated_attention(x, mask, pair_bias, weights, options)
 
-    def _tied(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, pair_bias: Tensor | None) -> Tensor:
+    def _tied_probs(
+        self,
+        logits: Float[Tensor, "B H S S"],
+        mask: Bool[Tensor, "B R S"],
+        pair_bias: Float[Tensor, "B H S S"] | None,
+    ) -> Float[Tensor, "B H S S"]:
+        """The one map of all rows, from this rank's part of the logits."""
         axial = self.execution.axial
-        real = mask[:, :, None, :, None].to(q.dtype)
         rows = axial.sum(mask.any(dim=-1).sum(dim=-1)).clamp(min=1)[:, None, None, None]
-        logits = axial.sum(torch.einsum("brhid,brhjd->bhij", q * real, k * real).float())
-        logits = logits * (q.shape[-1] * rows) ** -0.5
+        logits = axial.sum(logits) * rows**-0.5
         if pair_bias is not None:
-            logits = logits + pair_bias.float()
+            logits = logits + pair_bias.to(logits.dtype)
         key_is_real = axial.sum(mask.sum(dim=1))[:, None, None, :] > 0
-        probs = torch.softmax(logits.masked_fill(~key_is_real, MASKED_LOGIT), dim=-1).to(v.dtype)
-        return torch.einsum("bhij,brhjd->brhid", probs, v * real)
+        return torch.softmax(logits.masked_fill(~key_is_real, MASKED_LOGIT), dim=-1)

@@ -25,6 +25,6 @@ class ColumnAttention(ExecutedModule):
         self, msa: Float[Tensor, "B N J c_m"], msa_mask: Bool[Tensor, "B N L"]
     ) -> Float[Tensor, "B N J c_m"]:
         """Return the update of the MSA track."""
-        columns = self.norm(msa).transpose(1, 2)
-        out: Tensor = self.attention(columns, self.execution.axial.take(msa_mask, axis=2).transpose(1, 2))
+        columns, mask = msa.transpose(1, 2), self.execution.axial.take(msa_mask, axis=2).transpose(1, 2)
+        out: Tensor = self.attention(columns, mask, norm=self.norm)
         return out.transpose(1, 2)

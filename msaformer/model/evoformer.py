@@ -63,15 +63,15 @@ class EvoformerBlock(ExecutedModule):
         axial = self.execution.axial
         msa = msa + self.drop_msa(self.row_attention(msa, pair, msa_mask))  # Algorithm 7
         msa = axial.swap(msa, whole=2, sharded=1)  # rows to columns
-        msa = msa + self.column_attention(msa, msa_mask)  # Algorithm 8
-        msa = msa + self.msa_transition(msa)  # Algorithm 9
+        msa = _updated(msa, self.column_attention(msa, msa_mask))  # Algorithm 8
+        msa = _updated(msa, self.msa_transition(msa))  # Algorithm 9
         pair = pair + self.outer_product_mean(msa, msa_mask)  # Algorithm 10
         msa = axial.swap(msa, whole=1, sharded=2)  # columns to rows
-        pair = pair + self.drop_outgoing(self.triangle_outgoing(pair, pair_mask))  # Algorithm 11
-        pair = pair + self.drop_incoming(self.triangle_incoming(pair, pair_mask))  # Algorithm 12
-        pair = pair + self.drop_starting(self.triangle_starting(pair, pair_mask))  # Algorithm 13
-        pair = pair + self.drop_ending(self.triangle_ending(pair, pair_mask))  # Algorithm 14
-        pair = pair + self.pair_transition(pair)  # Algorithm 15
+        pair = _updated(pair, self.drop_outgoing(self.triangle_outgoing(pair, pair_mask)))  # Algorithm 11
+        pair = _updated(pair, self.drop_incoming(self.triangle_incoming(pair, pair_mask)))  # Algorithm 12
+        pair = _updated(pair, self.drop_starting(self.triangle_starting(pair, pair_mask)))  # Algorithm 13
+        pair = _updated(pair, self.drop_ending(self.triangle_ending(pair, pair_mask)))  # Algorithm 14
+        pair = _updated(pair, self.pair_transition(pair))  # Algorithm 15
         return msa, pair
 
 
@@ -97,3 +97,8 @@ class Evoformer(ExecutedModule):
             else:
                 msa, pair = recompute(block, msa, pair, msa_mask, pair_mask)
         return msa, pair
+
+
+def _updated(track: Tensor, update: Tensor) -> Tensor:
+    """Their sum, in the track's memory where no backward pass needs it; for tracks that the block itself has made."""
+    return track + update if torch.is_grad_enabled() else track.add_(update)

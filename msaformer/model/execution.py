@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import torch
 from torch import nn
 
 from msaformer.parallel.axial import UNSHARDED, AxialSharding
@@ -17,6 +18,9 @@ Checkpoint = Callable[..., Any]
 """`checkpoint(function, *tensors)` returns what `function(*tensors)` does, and computes it again for the backward."""
 
 DEFAULT_CHUNK_BYTES: Final = 32 * 2**20
+# Computing a value again takes time in proportion to the channels it is computed from. At 128 channels that is about as
+# long as a large table's value takes to be written and read, on a CPU; at 256 it is twice as long.
+KEPT_FROM_CHANNELS: Final = 192
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +35,9 @@ class Execution:
     """Wraps each block of the trunk in training; None keeps the activations."""
     chunk_bytes: int = DEFAULT_CHUNK_BYTES
     """Largest table that an operation makes in passing; larger ones are made and used piece by piece."""
+    keep_wide: bool = True
+    """Keep queries, keys, values and gates of attention and the wide layer of transitions for the backward pass, where
+    the track is wide itself; else they are computed again, for a tenth more time and half the memory of a block."""
     attention: str = "own"
     """Kernel of pair-biased attention: own, reference, sdpa, cuequivariance or deepspeed."""
 
@@ -39,6 +46,10 @@ class ExecutedModule(nn.Module):
     """A module whose work depends on the execution."""
 
     execution: Execution = Execution()
+
+    def keeps_wide(self, channels: int) -> bool:
+        """Whether a layer that reads `channels` keeps its wide tables for a backward pass."""
+        return self.execution.keep_wide and channels >= KEPT_FROM_CHANNELS and torch.is_grad_enabled()
 
 
 def execute_with(module: nn.Module, execution: Execution) -> None:

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from msaformer.model.attention import LayerNorm
 from msaformer.model.execution import ExecutedModule
+from msaformer.model.functions.normed_linear import normed_linear
+from msaformer.model.functions.outer_product import projected_outer_product
+from msaformer.model.functions.pieces import wide
 
 
 class OuterProductMean(ExecutedModule):
@@ -32,14 +35,12 @@ class OuterProductMean(ExecutedModule):
         self, msa: Float[Tensor, "B N I c_m"], msa_mask: Bool[Tensor, "B N L"]
     ) -> Float[Tensor, "B I L c_z"]:
         """Return the update of the pair track; columns i are paired with all columns j."""
-        axial = self.execution.axial
-        real = msa_mask.to(msa.dtype)
-        real_here = axial.take(real, axis=2)
-        left, right = (self.to_left_right(self.norm(msa)) * real_here[..., None]).chunk(2, dim=-1)
-        right = axial.gather(right, axis=2)
-        with torch.autocast(msa.device.type, enabled=False):
-            outer = torch.einsum("bnic,bnjd->bijcd", left.float(), right.float())
-            count = torch.einsum("bni,bnj->bij", real_here.float(), real.float())
-            mean = outer.flatten(-2) / count.clamp(min=1.0)[..., None]
-        out: Tensor = self.to_pair(mean.to(msa.dtype))
-        return out
+        axial, chunk_bytes = self.execution.axial, self.execution.chunk_bytes
+        real_here = axial.take(msa_mask, axis=2)
+        both = normed_linear(msa, self.norm, self.to_left_right, chunk_bytes, real_here)
+        left, right = both.chunk(2, dim=-1)
+        with torch.autocast(msa.device.type, enabled=False):  # bfloat16 would round the counts
+            kind = wide(msa.dtype)
+            count = torch.einsum("bni,bnj->bij", real_here.to(kind), msa_mask.to(kind))
+        share = 1 / count.clamp_(min=1.0)
+        return projected_outer_product(left, axial.gather(right, axis=2), share, self.to_pair, chunk_bytes)

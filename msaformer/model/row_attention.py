@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from msaformer.model.attention import GatedAttention, LayerNorm
 from msaformer.model.execution import ExecutedModule
+from msaformer.model.functions.normed_linear import normed_linear
 
 
 class RowAttentionWithPairBias(ExecutedModule):
@@ -34,6 +35,7 @@ class RowAttentionWithPairBias(ExecutedModule):
     ) -> Float[Tensor, "B R L c_m"]:
         """Return the update of the MSA track."""
         axial = self.execution.axial
-        bias = axial.gather(self.to_bias(self.norm_pair(pair)), axis=1).permute(0, 3, 1, 2)
-        out: Tensor = self.attention(self.norm_msa(msa), axial.take(msa_mask, axis=1), bias)
+        bias = normed_linear(pair, self.norm_pair, self.to_bias, self.execution.chunk_bytes)
+        bias = axial.gather(bias, axis=1).permute(0, 3, 1, 2)
+        out: Tensor = self.attention(msa, axial.take(msa_mask, axis=1), bias, norm=self.norm_msa)
         return out

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from msaformer.model.attention import LayerNorm
+from msaformer.model.execution import ExecutedModule
+from msaformer.model.functions.pieces import work_dtype
+from msaformer.model.functions.transition import TransitionOptions, transition
 
 
-class Transition(nn.Module):
-    """Widen, ReLU, narrow (AlphaFold 2, Algorithms 9 and 15; their factor is 4)."""
+class Transition(ExecutedModule):
+    """Widen, ReLU, narrow (AlphaFold 2, Algorithms 9 and 15; their factor is 4); GELU is MSA Transformer's."""
 
-    def __init__(self, channels: int, factor: int) -> None:
+    def __init__(self, channels: int, factor: int, *, gelu: bool = False) -> None:
         super().__init__()
+        self.gelu = gelu
         self.norm = LayerNorm(channels)
         self.widen = nn.Linear(channels, channels * factor)
         self.narrow = nn.Linear(channels * factor, channels)
@@ -22,5 +25,6 @@ class Transition(nn.Module):
 
     def forward(self, x: Float[Tensor, "*axes c"]) -> Float[Tensor, "*axes c"]:
         """Return the update of the track."""
-        out: Tensor = self.narrow(torch.relu(self.widen(self.norm(x))))
-        return out
+        keep = self.keeps_wide(self.widen.in_features)
+        options = TransitionOptions(self.gelu, work_dtype(x), self.execution.chunk_bytes, keep)
+        return transition(x, self.norm, self.widen, self.narrow, options)

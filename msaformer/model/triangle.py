@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from msaformer.model.attention import GatedAttention, LayerNorm
 from msaformer.model.execution import ExecutedModule
+from msaformer.model.functions.normed_linear import normed_linear
+from msaformer.model.functions.triangle import gated_edges, gated_update
 
 
 class TriangleMultiplication(ExecutedModule):
@@ -41,30 +43,30 @@ class TriangleMultiplication(ExecutedModule):
         self, pair: Float[Tensor, "B I L c_z"], pair_mask: Bool[Tensor, "B L L"]
     ) -> Float[Tensor, "B I L c_z"]:
         """Return the update of the pair track."""
-        normed = self.norm_in(pair)
-        edges = torch.sigmoid(self.to_edge_gates(normed)) * self.to_edges(normed)
-        edges = edges.masked_fill(~self.execution.axial.take(pair_mask, axis=1)[..., None], 0.0)
-        left, right = self._to_channels(edges)
+        axial, chunk_bytes = self.execution.axial, self.execution.chunk_bytes
+        mask = axial.take(pair_mask, axis=1)
+        left, right = self._to_channels(
+            gated_edges(pair, mask, self.norm_in, self.to_edges, self.to_edge_gates, chunk_bytes)
+        )
         if not self.outgoing:
             left, right = left.transpose(-1, -2), right.transpose(-1, -2)
-        triangles = torch.matmul(left, right.transpose(-1, -2))
-        update = self.to_out(self.norm_out(self._to_rows(triangles)))
-        out: Tensor = torch.sigmoid(self.to_gate(normed)) * update
-        return out
+        triangles = self._to_rows(torch.matmul(left, right.transpose(-1, -2)))
+        del left, right  # half of all memory, where no backward pass needs them
+        norms = (self.norm_out, self.norm_in)
+        return gated_update(triangles, pair, norms, self.to_out, self.to_gate, chunk_bytes)
 
-    def _to_channels(self, edges: Float[Tensor, "B I L two_c"]) -> Float[Tensor, "2 B c_here L L"]:
+    def _to_channels(self, edges: Float[Tensor, "B two_c I L"]) -> Float[Tensor, "2 B c_here L L"]:
         """Both edges' whole tables of this rank's channels; zeros fill up a number that the ranks cannot share."""
         axial = self.execution.axial
-        both = edges.unflatten(-1, (2, self.channels)).permute(3, 0, 4, 1, 2)  # type: ignore[no-untyped-call]
+        both = edges.unflatten(1, (2, self.channels)).transpose(0, 1)  # type: ignore[no-untyped-call]
         missing = -self.channels % axial.size
         if missing:
             both = nn.functional.pad(both, (0, 0, 0, 0, 0, missing))
         return axial.swap(both, whole=2, sharded=3)
 
-    def _to_rows(self, triangles: Float[Tensor, "B c_here L L"]) -> Float[Tensor, "B I L c"]:
+    def _to_rows(self, triangles: Float[Tensor, "B c_here L L"]) -> Float[Tensor, "B c I L"]:
         """This rank's rows of all channels."""
-        rows = self.execution.axial.swap(triangles, whole=2, sharded=1)
-        return rows[:, : self.channels].permute(0, 2, 3, 1)
+        return self.execution.axial.swap(triangles, whole=2, sharded=1)[:, : self.channels]
 
 
 class TriangleAttention(ExecutedModule):
@@ -87,7 +89,7 @@ class TriangleAttention(ExecutedModule):
         axial = self.execution.axial
         if not self.starting:
             pair, pair_mask = axial.transpose(pair), pair_mask.transpose(1, 2)
-        normed = self.norm(pair)
-        bias = axial.gather(self.to_bias(normed), axis=1).permute(0, 3, 1, 2)
-        out: Tensor = self.attention(normed, axial.take(pair_mask, axis=1), bias)
+        bias = normed_linear(pair, self.norm, self.to_bias, self.execution.chunk_bytes)
+        bias = axial.gather(bias, axis=1).permute(0, 3, 1, 2)
+        out: Tensor = self.attention(pair, axial.take(pair_mask, axis=1), bias, norm=self.norm)
         return out if self.starting else axial.transpose(out)

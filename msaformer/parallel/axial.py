@@ -31,11 +31,16 @@ class AxialSharding:
         self.size = size
         self.group = group
 
-    def local(self, length: int) -> slice:
-        """Places of an axis of `length` that this rank holds."""
+    def share(self, length: int) -> int:
+        """Places of an axis of `length` on each rank. Raises ValueError when not all ranks can hold as many."""
         share, rest = divmod(length, self.size)
         if rest:
             raise ValueError(f"an axis of {length} cannot be shared by {self.size} ranks; pad it")
+        return share
+
+    def local(self, length: int) -> slice:
+        """Places of an axis of `length` that this rank holds."""
+        share = self.share(length)
         return slice(self.rank * share, (self.rank + 1) * share)
 
     def take(self, x: Tensor, axis: int) -> Tensor:
@@ -46,7 +51,7 @@ class AxialSharding:
         return x.narrow(axis, places.start, places.stop - places.start)
 
     def swap(self, x: Tensor, whole: int, sharded: int) -> Tensor:
-        """From a table sharded on axis `sharded` to the same one sharded on axis `whole` (all-to-all)."""
+        """All-to-all: a table sharded on axis `sharded` becomes whole along it, and sharded on `whole` instead."""
         if self.size == 1:
             return x
         out: Tensor = _Swap.apply(x, whole, sharded, self)  # type: ignore[no-untyped-call]
@@ -98,7 +103,7 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         axial = ctx.axial
-        parts = _parts(grad, ctx.axis, axial.size)
+        parts = _parts(grad, ctx.axis, axial)
         own = torch.empty_like(parts[0])
         dist.reduce_scatter(own, list(parts.unbind()), group=axial.group)
         return own, None, None
@@ -116,7 +121,7 @@ class _Sum(torch.autograd.Function):
 
 
 def _all_to_all(x: Tensor, whole: int, sharded: int, axial: AxialSharding) -> Tensor:
-    sent = _parts(x, whole, axial.size)
+    sent = _parts(x, whole, axial)
     received = torch.empty_like(sent)
     dist.all_to_all_single(received, sent, group=axial.group)
     return _joined(received, sharded)
@@ -128,9 +133,9 @@ def _all_reduced(x: Tensor, axial: AxialSharding) -> Tensor:
     return total
 
 
-def _parts(x: Tensor, axis: int, size: int) -> Tensor:
-    """The shares of the ranks along `axis`, `[size, …]`, contiguous."""
-    shape = (*x.shape[:axis], size, x.shape[axis] // size, *x.shape[axis + 1 :])
+def _parts(x: Tensor, axis: int, axial: AxialSharding) -> Tensor:
+    """The shares of the ranks along `axis`, `[D, …]`, contiguous."""
+    shape = (*x.shape[:axis], axial.size, axial.share(x.shape[axis]), *x.shape[axis + 1 :])
     return x.reshape(shape).movedim(axis, 0).contiguous()
 
 

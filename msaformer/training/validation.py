@@ -87,17 +87,11 @@ def _score(
 def _validation_sample(store: Store, index: int, config: Config) -> Sample:
     example = store[index]
     rng = np.random.default_rng([config.training.seed, 2, index])
-    sample = full_sample(example.features, config.model.max_depth, rng, example.distances)
     limit = config.training.validation_max_length
     start = max(0, (example.features.length - limit) // 2)
-    middle = slice(start, start + limit)
-    return replace(
-        sample,
-        tokens=sample.tokens[:, middle],
-        deletions=sample.deletions[:, middle],
-        profile=sample.profile[middle],
-        residue_index=sample.residue_index[middle],
-        coevolution=None if sample.coevolution is None else sample.coevolution[middle, middle],
-        distances=None if sample.distances is None else sample.distances[middle, middle],
-        name=example.id,
+    sample = full_sample(
+        *(example.features, config.model.max_depth, rng, example.distances),
+        backbone=example.backbone if config.model.orientations else None,
+        residues=slice(start, start + limit),
     )
+    return replace(sample, name=example.id)
