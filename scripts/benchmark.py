@@ -13,6 +13,7 @@
     row_attention   pair-biased, forward and backward, N=64, L=256, 8 heads of 32; against einsum and softmax
     predict         N=512, L=300 with the released model, 2 threads, in a process of its own: time and peak memory
     axial           4 Evoformer blocks, N=L=128, one sample shared by 2 and 4 ranks of one thread; against one rank
+    data            an optimizer step of two examples by 2 ranks of one thread through ZeRO 2; against one rank
 
 EVcouplings and pydca are fetched by `install_benchmark_peers`; a peer that is missing is named and left out. The
 alignments of `featurize` are synthetic unless MSAFORMER_BENCHMARK_ALIGNMENTS names a folder.
@@ -51,7 +52,7 @@ from benchmark_measure import (
     table,
     threads_environment,
 )
-from benchmark_parallel import benchmark_axial
+from benchmark_parallel import benchmark_axial, benchmark_data
 from benchmark_process import benchmark_process
 from benchmark_structure import benchmark_structure
 from benchmark_weights import benchmark_weights
@@ -174,6 +175,7 @@ PARTS: Final[dict[str, Callable[[bool], Iterator[Figure]]]] = {
     "row_attention": benchmark_row_attention,
     "predict": benchmark_predict,
     "axial": benchmark_axial,
+    "data": benchmark_data,
 }
 
 

@@ -1,10 +1,12 @@
 #!/usr/bin/env python
-"""What several processes gain: one sample shared by 2 and 4 ranks against one rank that does all.
+"""What several processes gain: one sample shared by 2 and 4 ranks, two samples by 2, against one that does all.
 
     benchmark_parallel.py [--quick]
 
     axial   forward and backward of 4 Evoformer blocks, c_m = c_z = 64, N = L = 128: time with 2 ranks of one thread,
             the most memory of a rank with 2 and with 4
+    data    an optimizer step of two examples with the network of configs/tiny.yaml, N = 32, L = 128: one example a rank
+            through DeepSpeed's ZeRO 2, against both by the engine for one process
 
 Both sides run in turn in the same processes, where the first rank works alone while the others sleep. Wall time is
 judged, as it is what a second core is to save: the machine must have two cores to spare. Also a part of `benchmark.py`.
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from msaformer.model.model import MSAFormer
     from msaformer.parallel.axial import AxialSharding
 
+TREE: Final = Path(__file__).resolve().parents[1]
 TIMEOUT_S: Final = 1800
 MIN_SPEED_UP: Final = 1.7  # of two ranks over one
 MAX_PEAK: Final = {2: 0.55, 4: 0.30}  # of one rank's
@@ -51,7 +54,7 @@ def main() -> int:
         job, rank, size, folder = arguments.rank
         work_as_rank(JOBS[job], int(rank), int(size), Path(folder), quick=arguments.quick)
         return 0
-    figures = list(benchmark_axial(arguments.quick))
+    figures = [*benchmark_axial(arguments.quick), *benchmark_data(arguments.quick)]
     print(table(figures))
     return int(any(figure.met is False for figure in figures))
 
@@ -60,13 +63,30 @@ def benchmark_axial(quick: bool) -> Iterator[Figure]:
     seen = {2: run_ranks("axial", 2, quick=quick)}
     if not quick:
         seen[4] = run_ranks("axial_memory", 4, quick=False)
-    alone, shared = seen[2][0]["alone"], seen[2][0]["shared"]
+    yield from speed_up("axial", "forward + backward", seen[2][0], quick=quick)
+    for size, ranks in seen.items():
+        peak = max(rank["shared"]["peak"] for rank in ranks)
+        at_most = None if quick else MAX_PEAK[size]
+        yield memory("axial", f"peak of a rank of {size}", peak, ranks[0]["alone"]["peak"], at_most=at_most)
+    largest = max(ranks[0]["difference"] for ranks in seen.values())
+    yield difference("axial", "gradients, norm of the relative difference", largest, at_most=1e-5)
+
+
+def benchmark_data(quick: bool) -> Iterator[Figure]:
+    first, _ = run_ranks("data", 2, quick=quick)
+    yield from speed_up("data", "optimizer step of two examples", first, quick=quick)
+    yield difference("data", "losses of three steps, largest difference", first["difference"], at_most=1e-5)
+
+
+def speed_up(part: str, what: str, first: dict[str, Any], *, quick: bool) -> Iterator[Figure]:
+    """Wall time, which is judged, and the CPU time of the first rank, alone and as one of two."""
+    alone, shared = first["alone"], first["shared"]
     for kind in ("wall", "CPU"):
         ratio = alone[kind] / shared[kind]
         judged = kind == "wall" and not quick
         yield Figure(
-            part="axial",
-            name=f"forward + backward, 2 ranks, {kind} time" + (" of a rank" if kind == "CPU" else ""),
+            part=part,
+            name=f"{what}, 2 ranks, {kind} time" + (" of a rank" if kind == "CPU" else ""),
             unit="ms",
             ours=shared[kind] * 1e3,
             peer=alone[kind] * 1e3,
@@ -74,12 +94,6 @@ def benchmark_axial(quick: bool) -> Iterator[Figure]:
             target=f"≥ {MIN_SPEED_UP:g}×" if judged else "",
             met=ratio >= MIN_SPEED_UP if judged else None,
         )
-    for size, ranks in seen.items():
-        peak = max(rank["shared"]["peak"] for rank in ranks)
-        at_most = None if quick else MAX_PEAK[size]
-        yield memory("axial", f"peak of a rank of {size}", peak, ranks[0]["alone"]["peak"], at_most=at_most)
-    largest = max(ranks[0]["difference"] for ranks in seen.values())
-    yield difference("axial", "gradients, norm of the relative difference", largest, at_most=1e-5)
 
 
 def run_ranks(job: str, size: int, *, quick: bool) -> list[dict[str, Any]]:
@@ -113,6 +127,12 @@ def work_as_rank(
     from msaformer.parallel.axial import AxialSharding
 
     torch.set_num_threads(1)
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(size),
+        "DS_ACCELERATOR": "cpu",
+    }
     dist.init_process_group(
         "gloo",
         init_method=f"file://{folder}/meeting",
@@ -167,6 +187,53 @@ def share_a_sample(axial: AxialSharding, quick: bool, *, repeats: int) -> dict[s
     return found
 
 
+def share_a_step(axial: AxialSharding, quick: bool, *, repeats: int) -> dict[str, Any]:
+    """Time of an optimizer step of two examples, by the first rank alone and by all with one each, and the losses."""
+    import torch
+    import torch.distributed as dist
+
+    from msaformer.config import load_config
+    from msaformer.parallel.ranks import Ranks
+    from msaformer.training.engine import Engine
+    from msaformer.training.setup import build_engine, build_model
+    from msaformer.training.step import forward_and_backward
+
+    smaller = ["model.num_blocks=1", "model.c_m=8", "model.c_z=8"] if quick else []
+    sizes = [f"training.accumulation={axial.size}", "training.precision=float32"]
+    config = load_config(TREE / "configs" / "tiny.yaml", [*sizes, *smaller])
+    device = torch.device("cpu")
+    ranks = {"alone": Ranks(), "shared": Ranks(axial.rank, axial.size, axial.rank, axial.size)}
+    engines: dict[str, Engine] = {
+        way: build_engine(build_model(config), config, of_way, device) for way, of_way in ranks.items()
+    }
+    examples = [random_batch(*((6, 12) if quick else (32, 128)), seed=seed) for seed in range(axial.size)]
+    batches = {"alone": examples, "shared": [examples[axial.rank]]}
+    spent: dict[str, list[tuple[float, float]]] = {way: [] for way in ranks}
+    losses: dict[str, list[float]] = {way: [] for way in ranks}
+
+    def optimizer_step(way: str, number: int) -> None:
+        report = forward_and_backward(engines[way], batches[way], config, number, ranks[way])
+        losses[way].append(report.losses["loss"])
+        engines[way].step(1e-3)
+
+    for number in range(1 + repeats):  # the first warms up
+        for way in ranks:
+            dist.barrier(axial.group)
+            if way == "alone" and axial.rank > 0:
+                continue
+            spent[way].append(stopwatch(partial(optimizer_step, way, number))[:2])
+    found: dict[str, Any] = {"difference": 0.0}
+    for way, times in spent.items():
+        engines[way].close()
+        if times:
+            medians = map(statistics.median, zip(*times[1:], strict=True))
+            found[way] = dict(zip(("CPU", "wall"), medians, strict=True))
+    if axial.rank == 0:
+        pairs = zip(losses["alone"][:3], losses["shared"][:3], strict=True)
+        found["difference"] = max(abs(one - other) for one, other in pairs)
+    return found
+
+
 def forward_backward(model: MSAFormer, side: int) -> Tensor:
     """All gradients of this rank's share of the mean square of the logits."""
     import torch
@@ -180,7 +247,7 @@ def forward_backward(model: MSAFormer, side: int) -> Tensor:
     return gradients
 
 
-def random_batch(depth: int, length: int) -> Batch:
+def random_batch(depth: int, length: int, seed: int = 0) -> Batch:
     """One example without padding; the same on all ranks."""
     import numpy as np
 
@@ -188,15 +255,16 @@ def random_batch(depth: int, length: int) -> Batch:
     from data_tools.features import COEVOLUTION_MAPS
     from msaformer.data.batch import Sample, collate
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
+    distances = rng.uniform(3, 30, (length, length)).astype(np.float32)
     sample = Sample(
         tokens=rng.integers(NUM_SYMBOLS, size=(depth, length), dtype=np.uint8),
         deletions=np.zeros((depth, length), np.float32),
         profile=rng.dirichlet(np.ones(NUM_SYMBOLS), size=length).astype(np.float32),
         residue_index=np.arange(length, dtype=np.int32),
         coevolution=rng.normal(size=(length, length, len(COEVOLUTION_MAPS))).astype(np.float32),
-        distances=None,
-        masked_targets=None,
+        distances=np.minimum(distances, distances.T),
+        masked_targets=rng.integers(NUM_SYMBOLS, size=(depth, length)),
     )
     return collate([sample], len(COEVOLUTION_MAPS))
 
@@ -204,6 +272,7 @@ def random_batch(depth: int, length: int) -> Batch:
 JOBS: Final[dict[str, Callable[[AxialSharding, bool], dict[str, Any]]]] = {
     "axial": partial(share_a_sample, repeats=REPEATS),
     "axial_memory": partial(share_a_sample, repeats=0),
+    "data": partial(share_a_step, repeats=REPEATS),
 }
 
 

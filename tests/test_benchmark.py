@@ -22,6 +22,7 @@ COMPARED = {
     "featurize",
     "process",
     "axial",
+    "data",
 }
 
 

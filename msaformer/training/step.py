@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -48,8 +49,7 @@ def forward_and_backward(
     stopped: Sequence[int] = (),
 ) -> StepReport:
     """Add the gradients of this rank's `batches` of step `step` (from 0); `stopped`: the signals it has received."""
-    denominators = ranks.sum(loss_denominators(batches, config.loss))
-    denominators /= ranks.axial.size  # ranks that share a sample count it each
+    denominators = _exchange_denominators(batches, config, step, ranks)
     share = 1.0 / (config.training.accumulation * ranks.axial.size)
     sums = torch.zeros(len(_LOSSES), dtype=torch.float64)
     broken: list[str] = []
@@ -79,6 +79,22 @@ def forward_and_backward(
         statistics=summed,
         stop_signal=int(signals.max()),
     )
+
+
+def _exchange_denominators(batches: Sequence[Batch], config: Config, step: int, ranks: Ranks) -> torch.Tensor:
+    """Denominators `[T]` of the whole step; raises TrainingError when ranks that share samples read different ones."""
+    denominators = loss_denominators(batches, config.loss)
+    names = "\n".join(name for batch in batches for name in batch.names)
+    checksums = torch.zeros(ranks.world_size, dtype=torch.float64)
+    checksums[ranks.rank] = zlib.crc32(names.encode())
+    exchanged = ranks.sum(torch.cat([denominators, checksums]))
+    groups = exchanged[len(denominators) :].view(-1, ranks.axial.size)
+    if bool((groups != groups[:, :1]).any()):
+        raise TrainingError(
+            f"step {step + 1}: ranks that share samples read different examples, as when a file can be read by one and not "
+            "by another; see the warnings, and go on with --resume"
+        )
+    return exchanged[: len(denominators)] / ranks.axial.size  # ranks that share a sample count it each
 
 
 def check_loss(report: StepReport, step: int) -> None:
