@@ -91,8 +91,8 @@ def _exchange_denominators(batches: Sequence[Batch], config: Config, step: int, 
     groups = exchanged[len(denominators) :].view(-1, ranks.axial.size)
     if bool((groups != groups[:, :1]).any()):
         raise TrainingError(
-            f"step {step + 1}: ranks that share samples read different examples, as when a file can be read by one and not "
-            "by another; see the warnings, and go on with --resume"
+            f"step {step + 1}: ranks that share samples read different examples, as when a file can be read by one and "
+            "not by another; see the warnings, and go on with --resume"
         )
     return exchanged[: len(denominators)] / ranks.axial.size  # ranks that share a sample count it each
 
