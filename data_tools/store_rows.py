@@ -64,7 +64,7 @@ class Example:
     """The features of one alignment, with the true distances and atoms where its structure is known.
 
     Raises StoreError at birth when the id is empty, the distances are no symmetric float32 `[L, L]`, or the atoms no
-    float32 `[L, 4, 3]`.
+    float32 `[L, 4, 3]` without infinities.
     """
 
     id: str
@@ -87,6 +87,8 @@ class Example:
         distances = self.distances
         if distances is not None and not np.array_equal(distances, distances.T, equal_nan=True):
             raise StoreError(f"{self.id}: distances are not symmetric")
+        if self.backbone is not None and np.isinf(self.backbone).any():
+            raise StoreError(f"{self.id}: the backbone must be finite, or NaN where unresolved")
 
     @property
     def orientations(self) -> Orientations | None:

@@ -378,6 +378,8 @@ def test_examples_that_cannot_be_stored_are_refused(tmp_path: Path) -> None:
     assert good.backbone is not None
     with pytest.raises(StoreError, match=r"backbone must be float32 \(4, 4, 3\)"):
         Example("x", good.features, None, good.backbone[:, :3])
+    with pytest.raises(StoreError, match="backbone must be finite"):
+        Example("x", good.features, None, np.full_like(good.backbone, np.inf))
     uneven = good.distances.copy()
     uneven[0, 1] += 1
     with pytest.raises(StoreError, match="not symmetric"):

@@ -254,6 +254,41 @@ def test_a_store_without_distances_is_refused(tmp_path: Path, output: Path) -> N
     assert not output.exists()
 
 
+@pytest.fixture
+def cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store with one example a shard, the last of which is cut short."""
+    monkeypatch.setattr("data_tools.store._MAX_SHARD_EXAMPLES", 1)
+    folder = write_hairpins(tmp_path / "cut")
+    shard = folder / "shard-00002.parquet"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    return folder
+
+
+def test_examples_that_cannot_be_read_are_said_once_counted_and_skipped(
+    cut: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny_config(cut, output, data__validation=None, data__max_skipped_share=0.5, training__steps=3)
+    train(config)
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")]
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f"warning: skipped h2: {cut}/shard-00002.parquet is damaged")
+    assert log_records(output)[-1]["skipped"] == 4  # 3 steps of 4 examples are 4 epochs of 3
+
+
+def test_too_many_examples_that_cannot_be_read_stop_the_run(cut: Path, output: Path) -> None:
+    config = tiny_config(cut, output, data__validation=None, data__max_skipped_share=0.2)
+    with pytest.raises(TrainingError, match=r"of the \d+ examples so far could not be read, more than data"):
+        train(config)
+
+
+def test_a_store_without_backbones_cannot_teach_orientations(tmp_path: Path, output: Path) -> None:
+    example = hairpin("x")
+    write_store([dataclasses.replace(example, backbone=None)], tmp_path / "old")
+    config = tiny_config(tmp_path / "old", output, model__orientations=True, loss__orientation=0.1)
+    with pytest.raises(TrainingError, match="no example has orientations to learn from"):
+        train(config)
+
+
 def test_training_learns_the_contacts_of_one_protein(tmp_path: Path, output: Path) -> None:
     store = tmp_path / "one"
     write_store([hairpin("h", length=20, depth=6)], store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,12 @@ def last_state(output: Path) -> bytes:
 def state_after(output: Path, step: int) -> bytes:
     """The same of the checkpoint after `step`."""
     return (output / "checkpoints" / f"step-{step:08d}" / "state.safetensors").read_bytes()
+
+
+def assert_same(first: Any, second: Any) -> None:
+    """Check that two samples, or two batches, are equal in every field."""
+    for field in fields(first):
+        one, other = getattr(first, field.name), getattr(second, field.name)
+        assert (one is None) == (other is None), field.name
+        if one is not None:
+            np.testing.assert_array_equal(np.asarray(one), np.asarray(other), err_msg=field.name)

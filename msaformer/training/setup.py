@@ -134,12 +134,12 @@ def _open_stores(config: Config) -> tuple[Store, Store | None]:
         raise ConfigError(
             "data.train: no store of training examples; give data.train=FOLDER (made by msaformer featurize)"
         )
-    train_store = _open_labelled(config.data.train, config)
+    train_store = _open_labelled(config.data.train, config, check_sizes=False)  # what is damaged is skipped
     return train_store, _open_labelled(config.data.validation, config) if config.data.validation else None
 
 
-def _open_labelled(path: Path, config: Config) -> Store:
-    store = open_store(path)
+def _open_labelled(path: Path, config: Config, *, check_sizes: bool = True) -> Store:
+    store = open_store(path, check_sizes=check_sizes)
     if len(store) == 0:
         raise TrainingError(f"{path}: the store holds no example")
     loss = config.loss
@@ -150,7 +150,8 @@ def _open_labelled(path: Path, config: Config) -> Store:
         )
     if loss.orientation > 0 and not has_labels(store, "orientations"):
         raise TrainingError(
-            f"{path}: no example has orientations to learn from; give msaformer featurize --orientations"
+            f"{path}: no example has orientations to learn from; stores made by an older version have none: "
+            "make it again with msaformer featurize --structures"
         )
     return store
 
