@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of writers of `path` who were killed; none may be at work."""
+    name = re.compile(
+        re.escape(f".{path.stem[:40]}.") + r"[a-z0-9_]{8}" + re.escape(path.suffix)
+    )  # as mkstemp has it
+    for found in path.parent.iterdir():
+        if name.fullmatch(found.name):
+            found.unlink(missing_ok=True)
 
 
 def _umask() -> int:

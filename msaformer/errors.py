@@ -34,11 +34,13 @@ class PeerError(MSAFormerError):
     """Another process of the run failed or is lost; that one's own error says why.
 
     `is_told`: this is known to have been printed by the other, so that it need not be printed again.
+    `exit_code`: the other's, 2 when the configuration is wrong.
     """
 
-    def __init__(self, message: str, *, is_told: bool = False) -> None:
+    def __init__(self, message: str, *, is_told: bool = False, exit_code: int = 1) -> None:
         super().__init__(message)
         self.is_told = is_told
+        self.exit_code = exit_code
 
 
 class PredictionError(MSAFormerError):

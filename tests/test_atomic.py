@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from data_tools.atomic import atomic_path
+from data_tools.atomic import atomic_path, remove_leftovers
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -48,3 +48,20 @@ def test_a_name_of_the_greatest_length_can_be_written(tmp_path: Path) -> None:
     with atomic_path(target) as temporary:
         temporary.write_bytes(b"1")
     assert target.read_bytes() == b"1"
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "log.jsonl"
+    with atomic_path(target) as temporary:
+        left = temporary.name
+    others = [
+        ".log.jsonl",
+        ".log.backup.jsonl",
+        "log.abcdefgh.jsonl",
+        ".weights.abcdefgh.jsonl",
+        ".log.abcdefgh.txt",
+    ]
+    for name in (left, *others):
+        (tmp_path / name).touch()
+    remove_leftovers(target)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "log.jsonl"])

@@ -17,7 +17,7 @@ from msaformer.parallel.ranks import Ranks
 from msaformer.training.engine import STEP, Engine, TorchEngine, load_parameters
 from msaformer.training.memory_policy import execution_of
 from msaformer.training.scoring import loss_denominators
-from msaformer.training.setup import build_engine, build_model, plan_memory
+from msaformer.training.setup import build_engine, build_model, check_engine, plan_memory
 
 CONFIG = tiny_config(Path("store"), Path("out"))
 
@@ -188,7 +188,7 @@ def test_one_process_is_served_by_torch_and_several_are_not() -> None:
     config = tiny_config(Path("s"), Path("o"))
     forced = config.model_copy(update={"parallel": config.parallel.model_copy(update={"engine": "torch"})})
     with pytest.raises(ConfigError, match=r"parallel\.engine: torch serves one process, not 2"):
-        build_engine(build_model(forced), forced, Ranks(0, 2, 0, 2), torch.device("cpu"))
+        check_engine(forced, Ranks(0, 2, 0, 2))
 
 
 def test_bfloat16_computes_close_to_float32_and_keeps_float32_weights() -> None:

@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         return _fail(str(error), error, settings, 2)
     except PeerError as error:
-        return 1 if error.is_told else _fail(str(error), error, settings, 1)
+        return error.exit_code if error.is_told else _fail(str(error), error, settings, error.exit_code)
     except (DataToolsError, MSAFormerError) as error:
         return _fail(str(error), error, settings, 1)
     except OSError as error:

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 if TYPE_CHECKING:
     from msaformer.config import Config
+    from msaformer.parallel.meeting import Meeting
+
+_OF_ONE_RANK: Final = {
+    "data.train",
+    "data.validation",
+    "data.num_workers",
+    "training.output",
+    "training.init_weights",
+    "training.device",
+    "training.num_threads",
+}
+"""Keys that may differ between the processes of a run: places of files, and what each machine has."""
 
 
 @click.command("train")
@@ -54,30 +68,39 @@ def command(
       srun msaformer train -c configs/tiny.yaml -o data.train=STORE
       msaformer predict my.a3m -o predictions --weights runs/mine/weights.safetensors
     """
-    from msaformer.config import dump_config, load_config
-
     kept = () if keep is None else (f"training.keep_checkpoints={keep}",)
-    config = load_config(config_path, (*overrides, *kept))
+    load = partial(_load, config_path, (*overrides, *kept))
     if print_config:
-        click.echo(dump_config(config), nl=False)
+        from msaformer.config import dump_config
+
+        click.echo(dump_config(load()), nl=False)
         return
-    _train(context, config, resume=resume, show_progress=sys.stderr.isatty() and not no_progress)
+    _train(context, load, resume=resume, show_progress=sys.stderr.isatty() and not no_progress)
 
 
-def _train(context: click.Context, config: Config, *, resume: bool, show_progress: bool) -> None:
-    from msaformer.device import choose_device
+def _load(path: Path, overrides: tuple[str, ...]) -> Config:
+    from msaformer.config import load_config
+
+    return load_config(path, overrides)
+
+
+def _train(context: click.Context, load: Callable[[], Config], *, resume: bool, show_progress: bool) -> None:
     from msaformer.parallel.launch import find_launch, process_group
+    from msaformer.parallel.meeting import meet
     from msaformer.training.loop import Interrupted, train
 
     launch = find_launch(os.environ)
-    group = process_group(
-        launch,
-        axial=config.parallel.axial,
-        timeout_s=config.parallel.timeout_s,
-        use_cuda=choose_device(config.training.device, launch.local_rank).type == "cuda",
-        alone=config.parallel.engine == "deepspeed",
-    )
     stopped = None
+    with meet(launch) as meeting:
+        config, use_cuda = _agree_on(load, meeting)
+        group = process_group(
+            launch,
+            axial=config.parallel.axial,
+            timeout_s=config.parallel.timeout_s,
+            use_cuda=use_cuda,
+            alone=config.parallel.engine == "deepspeed",
+            store=meeting.store,
+        )
     with group as ranks:
         try:
             weights = train(config, ranks=ranks, resume=resume, show_progress=show_progress)
@@ -89,3 +112,19 @@ def _train(context: click.Context, config: Config, *, resume: bool, show_progres
         context.exit(stopped.exit_code)
     if launch.rank == 0:
         click.echo(weights)
+
+
+def _agree_on(load: Callable[[], Config], meeting: Meeting) -> tuple[Config, bool]:
+    """The configuration, which every rank reads for itself, and whether it asks for CUDA here."""
+    from msaformer.device import choose_device
+    from msaformer.parallel.launch import check_axial
+    from msaformer.training.checkpoint import flat_keys
+
+    launch = meeting.launch
+    with meeting.together():
+        config = load()
+        check_axial(launch, config.parallel.axial)
+        device = choose_device(config.training.device, launch.local_rank).type
+    common = {key: value for key, value in flat_keys(config).items() if key not in _OF_ONE_RANK}
+    meeting.agree(common | {"device": device})
+    return config, device == "cuda"

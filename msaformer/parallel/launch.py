@@ -23,7 +23,7 @@ from typing import Final, NoReturn
 
 import torch
 import torch.distributed as dist
-from torch._C._distributed_c10d import HashStore
+from torch._C._distributed_c10d import HashStore, Store
 
 from msaformer.errors import ConfigError, PeerError
 from msaformer.parallel.axial import UNSHARDED, AxialSharding
@@ -35,6 +35,7 @@ _LOST: Final = re.compile(
     r"Connection (closed|reset) by peer|Timed out waiting|Broken pipe|NCCL|Socket Timeout|gloo|ProcessGroup"
 )
 """What torch's backends say when another rank is gone."""
+_PLACE: Final = re.compile(r"^\[/[^\]]*\] ")  # in gloo's source
 _started = False
 
 
@@ -82,18 +83,21 @@ def find_launch(environment: Mapping[str, str]) -> Launch:
 
 @contextmanager
 def process_group(
-    launch: Launch, *, axial: int, timeout_s: int, use_cuda: bool, alone: bool = False
+    launch: Launch,
+    *,
+    axial: int,
+    timeout_s: int,
+    use_cuda: bool,
+    alone: bool = False,
+    store: Store | None = None,
 ) -> Iterator[Ranks]:
     """Join the group of all ranks for the length of a `with` block; one process joins nothing, unless `alone`.
 
-    Everything that holds a group or a tensor in flight must be gone when the block ends. Raises ConfigError when
-    `axial` does not divide the number of ranks, PeerError when another rank is lost within the block.
+    `store`: where the ranks have met already; by default at MASTER_ADDR and MASTER_PORT. Everything that holds a
+    group or a tensor in flight must be gone when the block ends. Raises ConfigError when `axial` does not divide the
+    number of ranks, PeerError when another rank is lost within the block.
     """
-    if launch.world_size % axial:
-        raise ConfigError(
-            f"parallel.axial: {axial} ranks cannot share each sample among {launch.world_size} in all; give a divisor, "
-            f"or start a multiple of {axial} processes"
-        )
+    check_axial(launch, axial)
     if launch.world_size == 1 and not alone:
         yield Ranks()
         return
@@ -105,7 +109,7 @@ def process_group(
     try:
         dist.init_process_group(
             "nccl" if use_cuda else "gloo",
-            store=HashStore() if launch.world_size == 1 else None,  # None: MASTER_ADDR and MASTER_PORT
+            store=HashStore() if launch.world_size == 1 else store,
             rank=launch.rank,
             world_size=launch.world_size,
             timeout=datetime.timedelta(seconds=timeout_s),
@@ -117,16 +121,25 @@ def process_group(
             local_size=launch.local_size,
             axial=_axial_group(launch, axial),
         )
-    except (RuntimeError, ValueError) as error:
-        if isinstance(error, ValueError) or not _LOST.search(str(error)):
+    except RuntimeError as error:
+        if not (isinstance(error, dist.DistError) or _LOST.search(str(error))):
             raise
-        reason = " ".join(str(error).split())
+        reason = " ".join(_PLACE.sub("", str(error)).split())
         raise PeerError(
             f"rank {launch.rank}: another rank was lost or did not answer within {timeout_s} s; the first error of the "
             f"job says why ({reason:.120})"
         ) from error
     gc.collect()  # what was dropped in a cycle may still hold a group
     dist.destroy_process_group()
+
+
+def check_axial(launch: Launch, axial: int) -> None:
+    """Raise ConfigError when groups of `axial` ranks cannot be formed of all."""
+    if launch.world_size % axial:
+        raise ConfigError(
+            f"parallel.axial: {axial} ranks cannot share each sample among {launch.world_size} in all; give a divisor, "
+            f"or start a multiple of {axial} processes"
+        )
 
 
 def leave(code: int) -> NoReturn:

@@ -6,8 +6,8 @@ rank every exchange is the identity.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from msaformer.errors import PeerError
+from msaformer.errors import ConfigError, MSAFormerError, PeerError
 from msaformer.parallel.axial import UNSHARDED, AxialSharding
 
 _TEXT_BYTES: Final = 2000  # of each rank; longer texts are cut
@@ -83,32 +83,60 @@ class Ranks:
         dist.all_gather(parts, own)
         return [bytes(part.tolist()).rstrip(b"\0").decode(errors="ignore") for part in parts]
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Do something that may fail on some ranks: when it fails on one, it fails on all, and none waits for ever.
+    def together(self) -> AbstractContextManager[None]:
+        """Do something that may fail on some ranks; see `together`."""
+        return together(self.rank, self.texts)
 
-        The first rank that failed raises its own error, the others, and those with the same one, PeerError. The
-        block must not exchange anything itself.
-        """
-        try:
-            yield
-        except Exception as error:
-            own = f"{type(error).__name__}: {error}"
-            texts = self.texts(own)
-            if self._cut(own) in texts[: self.rank]:
-                raise PeerError(
-                    f"rank {self.rank}: failed as another rank did: {own}", is_told=True
-                ) from error
-            raise
-        failed = [rank for rank, text in enumerate(self.texts("")) if text]
-        if failed:
-            raise PeerError(f"rank {self.rank}: stopped, as rank {failed[0]} failed", is_told=True)
-
-    @staticmethod
-    def _cut(text: str) -> str:
-        return text.encode()[:_TEXT_BYTES].decode(errors="ignore")
+    def alike(self) -> AbstractContextManager[None]:
+        """Do something that fails on all ranks or on none; see `alike`."""
+        return alike(self.rank)
 
     def _sendable(self, values: Tensor) -> Tensor:
         """The tensor where the backend wants it: on the GPU for NCCL."""
         is_nccl = dist.get_backend() == "nccl"
         return values.to(torch.device("cuda", self.local_rank) if is_nccl else torch.device("cpu"))
+
+
+@contextmanager
+def together(rank: int, exchange: Callable[[str], list[str]]) -> Iterator[None]:
+    """Do something that may fail on some ranks: when it fails on one, it fails on all, and none waits for ever.
+
+    The first rank that failed raises its own error, the others, and those with the same one, PeerError. The block must
+    not exchange anything itself. `exchange` gives every rank's text to every rank.
+    """
+    try:
+        yield
+    except Exception as error:
+        own = _described(error)
+        if own in exchange(own)[:rank]:
+            raise _told(rank, own) from error
+        raise
+    failed = [text for text in exchange("") if text]
+    if failed:
+        raise _told(rank, failed[0])
+
+
+@contextmanager
+def alike(rank: int) -> Iterator[None]:
+    """Do something that fails on all ranks or on none, as all know the same: rank 0 raises the error.
+
+    The others raise PeerError, so that it is said once. Nothing is exchanged.
+    """
+    try:
+        yield
+    except MSAFormerError as error:
+        if rank == 0:
+            raise
+        raise _told(rank, _described(error)) from error
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".encode()[:_TEXT_BYTES].decode(errors="ignore")
+
+
+def _told(rank: int, first: str) -> PeerError:
+    """The end of a rank whose reason another one tells, with the same exit code."""
+    is_configuration = first.startswith(f"{ConfigError.__name__}: ")
+    return PeerError(
+        f"rank {rank}: stopped, as another rank failed: {first}", is_told=True, exit_code=1 + is_configuration
+    )

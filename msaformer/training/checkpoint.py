@@ -175,7 +175,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 def check_same_run(saved: Config, wanted: Config, source: Path) -> None:
     """Raise CheckpointError unless both configurations compute the same (see MAY_CHANGE)."""
-    before, after = _flatten(saved.model_dump(mode="json")), _flatten(wanted.model_dump(mode="json"))
+    before, after = flat_keys(saved), flat_keys(wanted)
     changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
     differing = [
         f"{key} was {before.get(key)!r}, is {after.get(key)!r}"
@@ -186,6 +186,11 @@ def check_same_run(saved: Config, wanted: Config, source: Path) -> None:
         raise CheckpointError(
             f"{source}: made by another configuration: {'; '.join(differing)}; start a new run"
         )
+
+
+def flat_keys(config: Config) -> dict[str, Any]:
+    """Each key as it is spelled on the command line, `data.crop_length`, and its value."""
+    return _flatten(config.model_dump(mode="json"), "")
 
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:
@@ -205,7 +210,7 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flatten(tree: dict[str, Any], prefix: str) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict):

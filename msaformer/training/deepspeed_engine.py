@@ -184,6 +184,12 @@ class DeepSpeedEngine:
         return float(nn.utils.get_total_norm(gradients))
 
 
+def check_deepspeed(config: Config, ranks: Ranks) -> None:
+    """Raise ConfigError when deepspeed is not installed, or keys for it are not passed on."""
+    _import_deepspeed(is_cpu=not torch.cuda.is_available())
+    deepspeed_config(config, ranks, num_parameters=1)
+
+
 def deepspeed_checkpoint() -> Checkpoint:
     """DeepSpeed's own activation checkpointing, with the saved activations partitioned where ranks hold copies.
 

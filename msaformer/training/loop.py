@@ -10,6 +10,7 @@ from typing import Final, Never
 
 from tqdm import tqdm
 
+from data_tools.atomic import atomic_path, remove_leftovers
 from data_tools.folder_lock import locked
 from data_tools.stop_signals import stop_signals
 from msaformer.config import Config, dump_config
@@ -17,7 +18,7 @@ from msaformer.data.batch import Batch
 from msaformer.data.dataset import passes_per_rank, training_batches
 from msaformer.parallel.ranks import Ranks
 from msaformer.training.logs import RunLog
-from msaformer.training.run_state import save
+from msaformer.training.run_state import check_fresh, save, write_weights
 from msaformer.training.schedule import learning_rate
 from msaformer.training.setup import Setup, prepare
 from msaformer.training.step import (
@@ -77,11 +78,13 @@ def _run(setup: Setup, *, show_progress: bool) -> None:
             with throughput.step():
                 of_step = [next(batches) for _ in range(passes)]
                 report = forward_and_backward(engine, of_step, config, step, ranks, stopped)
-                skipped.count(of_step, report.num_skipped)
-                check_loss(report, step)
+                with ranks.alike():
+                    skipped.count(of_step, report.num_skipped)
+                    check_loss(report, step)
                 rate = learning_rate(step, training.steps, config.optimizer)
                 norm = engine.step(rate)
-                check_gradient(norm, of_step, step, ranks)
+                with ranks.alike():
+                    check_gradient(norm, of_step, step, ranks)
                 setup.average.update(engine.parameters(), step)
             throughput.add(report.statistics)
             done, last = step + 1, step + 1 == training.steps
@@ -122,11 +125,19 @@ def run_batches(setup: Setup) -> Generator[Batch, None, None]:
 def _open_output(setup: Setup, stack: ExitStack) -> RunLog | None:
     """The log on rank 0, which alone writes; no other run may write into the folder until the stack is unwound."""
     config, output = setup.config, setup.config.training.output
+    averaged = setup.engine.whole(setup.average.tensors) if setup.first_step else {}
     log = None
     with setup.ranks.together():
         if setup.ranks.is_first:
             stack.enter_context(locked(output / "checkpoints" / "lock"))
-            (output / "config.yaml").write_text(dump_config(config), encoding="utf-8")
+            if setup.first_step == 0:
+                check_fresh(output)  # once more: another run may have come and gone while this one prepared
+            for name in ("config.yaml", "log.jsonl", "weights.safetensors"):
+                remove_leftovers(output / name)
+            with atomic_path(output / "config.yaml") as temporary:
+                temporary.write_text(dump_config(config), encoding="utf-8")
+            if averaged:
+                write_weights(averaged, config)  # a kill may have come between the checkpoint and its weights
             log = stack.enter_context(RunLog(config, setup.first_step))
     return log
 

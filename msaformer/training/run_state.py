@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import torch
 from torch import Tensor
 
 from msaformer.config import Config
@@ -22,7 +23,7 @@ from msaformer.training.checkpoint import (
     step_of,
 )
 from msaformer.training.ema import WeightAverage
-from msaformer.training.engine import Engine
+from msaformer.training.engine import MOMENTS, STEP, Engine, TrainedModel, fitting
 
 _EMA_PREFIX: Final = "ema."
 
@@ -59,6 +60,17 @@ def find_checkpoint(config: Config, data: str, ranks: Ranks) -> Checkpoint:
                 "give the same store, or start a new run"
             )
     return checkpoint
+
+
+def check_tensors(checkpoint: Checkpoint, trained: TrainedModel) -> None:
+    """Raise CheckpointError when a weight, a moment or an average is missing or has another shape."""
+    tensors = checkpoint.tensors
+    fitting(tensors, STEP, torch.Size())
+    for name, parameter in trained.named_parameters():
+        for key in (name, *(f"optimizer.{moment}.{name}" for moment in MOMENTS)):
+            fitting(tensors, key, parameter.shape)
+    for name, parameter in trained.model.named_parameters():
+        fitting(tensors, _EMA_PREFIX + name, parameter.shape)
 
 
 def restore_average(average: WeightAverage, checkpoint: Checkpoint, engine: Engine) -> None:

@@ -19,13 +19,12 @@ from msaformer.model.execution import Execution, execute_with
 from msaformer.model.model import MSAFormer
 from msaformer.parallel.ranks import Ranks
 from msaformer.pretrained import load_initial_weights
-from msaformer.training.checkpoint import Checkpoint
 from msaformer.training.ema import WeightAverage
 from msaformer.training.engine import Engine, TorchEngine, TrainedModel, load_parameters
 from msaformer.training.losses import Objective
 from msaformer.training.memory_plan import MemoryPlan, plan_training
 from msaformer.training.memory_policy import execution_of
-from msaformer.training.run_state import check_fresh, find_checkpoint, restore_average, write_weights
+from msaformer.training.run_state import check_fresh, check_tensors, find_checkpoint, restore_average
 from msaformer.training.trackers import check_trackers
 
 _log = logging.getLogger(__name__)
@@ -54,11 +53,12 @@ class Setup:
 def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
     """Open the stores, plan the memory, build the network and its engine, and restore a checkpoint if asked.
 
-    Raises what `train` does. Nothing is written, except the weights that belong to the checkpoint of a resumed run.
+    Raises what `train` does. Nothing is written.
     """
     with ranks.together():
         train_store, validation_store = _open_stores(config)
         passes_per_rank(config.training, ranks.data_ranks)
+        check_engine(config, ranks)
         check_trackers(config.training)
         device = choose_device(config.training.device, ranks.local_rank)
         if config.training.num_threads:
@@ -71,6 +71,7 @@ def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
     execution = execution_of(plan.policy, config, ranks.axial, checkpoint=_engine_checkpoint(plan))
     with ranks.together():
         if checkpoint is not None:
+            check_tensors(checkpoint, trained)
             load_parameters(trained, checkpoint.tensors)
         elif config.training.init_weights is not None:
             _start_from(config.training.init_weights, trained, ranks)
@@ -80,7 +81,8 @@ def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
         _say(f"{_sentence(engine, config, ranks, device)}; {plan.sentence()}")
     average = WeightAverage(engine.parameters(), config.optimizer.ema_decay)
     if checkpoint is not None:
-        _restore(engine, average, checkpoint, config, ranks)
+        engine.load_moments(checkpoint.tensors)
+        restore_average(average, checkpoint, engine)
     return Setup(
         config=config,
         ranks=ranks,
@@ -100,23 +102,31 @@ def build_model(config: Config) -> TrainedModel:
         return TrainedModel(MSAFormer(config.model), Objective(config.loss))
 
 
-def build_engine(trained: TrainedModel, config: Config, ranks: Ranks, device: torch.device) -> Engine:
-    """The engine that the configuration and the number of ranks ask for.
+def check_engine(config: Config, ranks: Ranks) -> None:
+    """Raise ConfigError when the engine asked for cannot serve these ranks, or is not installed."""
+    if _engine_name(config, ranks) == "deepspeed":
+        from msaformer.training.deepspeed_engine import check_deepspeed
 
-    Raises ConfigError when several ranks are to be served by the engine for one, or deepspeed is not installed.
-    """
-    wanted = config.parallel.engine
-    if wanted == "auto":
-        wanted = "torch" if ranks.world_size == 1 else "deepspeed"
-    if wanted == "torch":
-        if ranks.world_size > 1:
-            raise ConfigError(
-                f"parallel.engine: torch serves one process, not {ranks.world_size}; use auto or deepspeed"
-            )
+        check_deepspeed(config, ranks)
+    elif ranks.world_size > 1:
+        raise ConfigError(
+            f"parallel.engine: torch serves one process, not {ranks.world_size}; use auto or deepspeed"
+        )
+
+
+def build_engine(trained: TrainedModel, config: Config, ranks: Ranks, device: torch.device) -> Engine:
+    """The engine that the configuration and the number of ranks ask for, which `check_engine` has found to be fit."""
+    if _engine_name(config, ranks) == "torch":
         return TorchEngine(trained, config.optimizer, device)
     from msaformer.training.deepspeed_engine import DeepSpeedEngine
 
     return DeepSpeedEngine(trained, config, ranks, device)
+
+
+def _engine_name(config: Config, ranks: Ranks) -> str:
+    if config.parallel.engine != "auto":
+        return config.parallel.engine
+    return "torch" if ranks.world_size == 1 else "deepspeed"
 
 
 def _open_stores(config: Config) -> tuple[Store, Store | None]:
@@ -152,12 +162,11 @@ def plan_memory(config: Config, ranks: Ranks, device: torch.device) -> MemoryPla
     Raises ConfigError when none does.
     """
     free = memory_bytes(device, ranks.local_size)
-    wanted = round(config.execution.memory_gb * 1e9) or free
-    plan = plan_training(
-        config, memory_bytes=ranks.least(wanted), device_type=device.type, ranks=ranks.world_size
-    )
-    if not plan.fits:
-        raise ConfigError(f"{plan.sentence()}; this does not fit")
+    wanted = ranks.least(round(config.execution.memory_gb * 1e9) or free)
+    with ranks.together():
+        plan = plan_training(config, memory_bytes=wanted, device_type=device.type, ranks=ranks.world_size)
+        if not plan.fits:
+            raise ConfigError(f"{plan.sentence()}; this does not fit")
     return plan
 
 
@@ -178,16 +187,6 @@ def _engine_checkpoint(plan: MemoryPlan) -> Checkpointer | None:
     from msaformer.training.deepspeed_engine import deepspeed_checkpoint
 
     return deepspeed_checkpoint()
-
-
-def _restore(
-    engine: Engine, average: WeightAverage, checkpoint: Checkpoint, config: Config, ranks: Ranks
-) -> None:
-    engine.load_moments(checkpoint.tensors)
-    restore_average(average, checkpoint, engine)
-    averaged = engine.whole(average.tensors)
-    if ranks.is_first:
-        write_weights(averaged, config)  # a kill may have come between the checkpoint and its weights
 
 
 def _sentence(engine: Engine, config: Config, ranks: Ranks, device: torch.device) -> str:
