@@ -47,6 +47,11 @@ class Setting:
         """N and L as the network gets them."""
         return _rounded_up(self.depth, self.axial), _rounded_up(self.length, self.axial)
 
+    @property
+    def usable_bytes(self) -> int:
+        """What a plan may use."""
+        return int((1 - RESERVE) * self.memory_bytes)
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
@@ -69,7 +74,7 @@ class MemoryPlan:
     @property
     def fits(self) -> bool:
         """With something to spare (`RESERVE`)."""
-        return self.peak <= (1 - RESERVE) * self.setting.memory_bytes
+        return self.peak <= self.setting.usable_bytes
 
     @property
     def mode(self) -> Literal["train", "predict"]:
