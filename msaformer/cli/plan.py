@@ -95,27 +95,21 @@ def command(mode: str, as_json: bool, **options: Any) -> int:
 
 def _setting(asked: Asked, *, is_prediction: bool) -> Setting:
     """Raises ConfigError, WeightsError."""
-    import torch
-
     from msaformer.config import Config, load_config
-    from msaformer.device import choose_device, memory_bytes
+    from msaformer.device import choose_device
     from msaformer.sizes import parse_size
     from msaformer.training.memory_plan import Setting, training_setting
 
     config = Config() if asked.config is None else load_config(asked.config, asked.overrides)
-    if asked.gpus and asked.memory is None and not torch.cuda.is_available():
-        raise ConfigError(
-            "--gpus: there is none here whose memory could be asked for; give --memory, e.g. 80GB"
-        )
-    device = torch.device("cuda") if asked.gpus else choose_device(config.training.device)
-    limit = memory_bytes(device) if asked.memory is None else parse_size(asked.memory, "--memory")
+    device_type = "cuda" if asked.gpus else choose_device(config.training.device).type
+    limit = _free_memory(device_type) if asked.memory is None else parse_size(asked.memory, "--memory")
     ranks = asked.gpus or 1
     if not is_prediction:
         _check_ranks(config, ranks)
         return training_setting(
             config,
             memory_bytes=limit,
-            device_type=device.type,
+            device_type=device_type,
             ranks=ranks,
             depth=asked.depth,
             length=asked.length,
@@ -126,11 +120,22 @@ def _setting(asked: Asked, *, is_prediction: bool) -> Setting:
         depth=asked.depth or model.max_depth,
         length=asked.length or config.data.crop_length,
         memory_bytes=limit,
-        device_type=device.type,
+        device_type=device_type,
         axial=ranks,
         ranks=ranks,
         execution=config.execution,
     )
+
+
+def _free_memory(device_type: str) -> int:
+    from msaformer.device import choose_device, memory_bytes
+
+    try:
+        return memory_bytes(choose_device(device_type))
+    except ConfigError as error:
+        raise ConfigError(
+            f"--memory: give it, e.g. 80GB, as there is no {device_type} here to ask"
+        ) from error
 
 
 def _check_ranks(config: Config, ranks: int) -> None:

@@ -156,6 +156,11 @@ def cheapest_plan(setting: Setting) -> MemoryPlan:
     return plan
 
 
+def fastest_plan(setting: Setting) -> MemoryPlan:
+    """The plan with the policy that saves nothing."""
+    return plan_with(setting, _open_policies(setting)[0])
+
+
 def frugal_plan(setting: Setting) -> MemoryPlan:
     """The plan with the policy that takes the least memory."""
     return plan_with(setting, _open_policies(setting)[-1])
