@@ -173,7 +173,15 @@ def plan_with(setting: Setting, policy: MemoryPolicy) -> MemoryPlan:
     if config is None:
         states = TrainingStates(4 * count_parameters(setting.model).total, 0, 0, 0, 0, 0, 0)
         done = trace(
-            Work(setting.model, depth, length, policy, axial=setting.axial, attention=_attention(setting))
+            Work(
+                setting.model,
+                depth,
+                length,
+                policy,
+                axial=setting.axial,
+                attention=_attention(setting),
+                device_type=setting.device_type,
+            )
         )
     else:
         states = training_states(config, setting.ranks, setting.device_type)
@@ -188,6 +196,7 @@ def plan_with(setting: Setting, policy: MemoryPolicy) -> MemoryPlan:
                 axial=setting.axial,
                 bfloat16=config.training.precision == "bfloat16",
                 attention=_attention(setting),
+                device_type=setting.device_type,
                 keeps_gradients=_keeps_gradients(config, setting),
             )
         )

@@ -23,6 +23,7 @@ from msaformer.config import LossConfig, ModelConfig
 from msaformer.data.batch import NUM_ANGLES, Batch
 from msaformer.data.dataset import NUM_MAPS
 from msaformer.model.execution import Checkpoint, Execution, execute_with
+from msaformer.model.functions.pieces import planned_for
 from msaformer.model.maps import predicted_maps
 from msaformer.model.model import MSAFormer
 from msaformer.parallel.axial import UNSHARDED, AxialSharding
@@ -50,6 +51,7 @@ class Work:
     attention: str = "own"
     keeps_gradients: bool = False
     """The gradients of earlier passes are there already, and are counted elsewhere."""
+    device_type: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def trace(work: Work) -> Trace:
     num_blocks = min(work.model.num_blocks, TRACED_BLOCKS)
     further_blocks = work.model.num_blocks - num_blocks
     host = _HostMemory()
-    with MemoryLedger() as ledger:
+    with planned_for(work.device_type), MemoryLedger() as ledger:
         network = MSAFormer(work.model.model_copy(update={"num_blocks": num_blocks}))
         network.train(work.loss is not None)
         execute_with(network, _execution(work, host))
