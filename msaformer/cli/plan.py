@@ -13,7 +13,7 @@ from msaformer.cli.messages import print_error
 from msaformer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from msaformer.config import Config
+    from msaformer.config import Config, ModelConfig
     from msaformer.training.memory_plan import MemoryPlan, Setting
 
 PARTS: Final = (
@@ -68,7 +68,10 @@ Examples:
     "--memory", metavar="SIZE", help="Of each GPU or process, e.g. 80GB; what is free here, if left out."
 )
 @click.option(
-    "--weights", type=click.Path(path_type=Path), metavar="FILE", help="Predict with these, instead of -c."
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Predict with these; those of the package, without -c.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def command(mode: str, as_json: bool, **options: Any) -> int:
@@ -80,8 +83,10 @@ def command(mode: str, as_json: bool, **options: Any) -> int:
     asked = Asked(**options)
     if asked.weights is not None and mode != "predict":
         raise click.UsageError("--weights is for --mode predict")
-    if (asked.config is None) == (asked.weights is None):
-        raise click.UsageError("give a configuration, -c FILE (or --mode predict --weights FILE)")
+    if asked.config is None and mode != "predict":
+        raise click.UsageError("training needs a configuration, -c FILE")
+    if asked.config is not None and asked.weights is not None:
+        raise click.UsageError("give -c or --weights: each says what the network is")
     from msaformer.training.memory_plan import cheapest_plan
     from msaformer.training.memory_search import explain_misfit, largest_depth, largest_length
 
@@ -114,7 +119,7 @@ def _setting(asked: Asked, *, is_prediction: bool) -> Setting:
             depth=asked.depth,
             length=asked.length,
         )
-    model = config.model if asked.weights is None else _model_of(asked.weights)
+    model = _model_of(asked.weights) if asked.config is None else config.model
     return Setting(
         model=model,
         depth=asked.depth or model.max_depth,
@@ -146,7 +151,7 @@ def _check_ranks(config: Config, ranks: int) -> None:
         )
 
 
-def _model_of(weights: Path) -> Any:
+def _model_of(weights: Path | None) -> ModelConfig:
     from msaformer.pretrained import load_model
 
     return load_model(weights).network.config
