@@ -6,7 +6,7 @@ MSAFormerError
 ├── CheckpointError  a training checkpoint is damaged, missing, or made by another configuration
 ├── TrainingError    a run cannot go on (no usable examples, a loss that is not finite)
 ├── PeerError        another process of the run failed or is lost
-└── PredictionError  a prediction file is damaged, or does not fit what it is used with
+└── PredictionError  a prediction is too large for the memory; a file of one is damaged, or does not fit its use
 """
 
 
@@ -44,4 +44,4 @@ class PeerError(MSAFormerError):
 
 
 class PredictionError(MSAFormerError):
-    """A prediction file is damaged, or does not fit what it is used with."""
+    """A prediction is too large for the memory, or a file of one is damaged, or does not fit its use."""

@@ -5,6 +5,8 @@ Dimension key: N sequences, L residues, K distance bins.
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,39 +17,86 @@ from data_tools.alignment import Alignment, alignment_sha256
 from data_tools.features import MSAFeatures, featurize
 from msaformer.data.batch import collate
 from msaformer.data.dataset import NUM_MAPS, full_sample
+from msaformer.device import memory_bytes
+from msaformer.errors import PredictionError
+from msaformer.model.execution import Execution, execute_with
 from msaformer.model.heads import BIN_EDGES
 from msaformer.model.maps import predicted_maps
+from msaformer.parallel.axial import UNSHARDED, AxialSharding
 from msaformer.prediction import Prediction
 from msaformer.pretrained import LoadedModel
+from msaformer.training.memory_plan import MemoryPlan, Setting, cheapest_plan, fastest_plan
+from msaformer.training.memory_search import explain_misfit, largest_depth
 
+_log = logging.getLogger(__name__)
+_ROUND: Final = 64  # residues, to multiples of which a length is rounded up in a first, shared plan
 _LAST_BIN_CENTER: Final = 22.0  # Å; stands for every distance of 20 Å and more
 _SEED: Final = 0  # of the choice of sequences, so that a prediction can be repeated
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Resources:
+    """What a prediction may take."""
+
+    memory_bytes: int | None = None
+    """Most memory, of each rank; None: what is free on the network's device."""
+    fewer_sequences: bool = False
+    """Give the network fewer sequences where the memory is too small for all; else that is an error."""
+    axial: AxialSharding = UNSHARDED
+    """The ranks that share the protein; each calls this, and gets the same prediction."""
+
+
 def predict(
-    alignment: Alignment, model: LoadedModel, *, name: str, max_depth: int | None = None
+    alignment: Alignment,
+    model: LoadedModel,
+    *,
+    name: str,
+    max_depth: int | None = None,
+    resources: Resources | None = None,
 ) -> Prediction:
-    """Featurize `alignment` and run the network once on its device.
+    """Featurize `alignment` and run the network once on its device, within the memory of `resources`.
 
     At most `max_depth` sequences (the model's own default if None) are given to the trunk, drawn in proportion to
     their weights with a fixed seed; profile, co-evolution maps and Neff come from the whole alignment. Raises
-    ValueError when `max_depth` is below 1.
+    ValueError when `max_depth` is below 1, and PredictionError, before anything is computed, when the memory is too
+    small.
     """
-    return predict_features(featurize(alignment), alignment.query, model, name=name, max_depth=max_depth)
+    depth = _checked_depth(max_depth, model)
+    resources = Resources() if resources is None else resources
+    plan = plan_within(resources, model, min(depth, alignment.depth), alignment.length, name)
+    return predict_features(
+        featurize(alignment),
+        alignment.query,
+        model,
+        name=name,
+        max_depth=plan.setting.depth,
+        execution=Execution(axial=resources.axial, chunk_bytes=plan.policy.chunk_bytes),
+    )
 
 
 def predict_features(
-    features: MSAFeatures, sequence: str, model: LoadedModel, *, name: str, max_depth: int | None = None
+    features: MSAFeatures,
+    sequence: str,
+    model: LoadedModel,
+    *,
+    name: str,
+    max_depth: int | None = None,
+    execution: Execution | None = None,
 ) -> Prediction:
-    """The same from features already made; `sequence` is the query."""
-    depth = model.network.config.max_depth if max_depth is None else max_depth
-    if depth < 1:
-        raise ValueError(f"max_depth must be at least 1, not {depth}")
+    """The same from features already made, as `execution` says and whatever memory that takes.
+
+    `sequence` is the query.
+    """
+    depth = _checked_depth(max_depth, model)
+    execution = Execution() if execution is None else execution
+    execute_with(model.network, execution)
     device = next(model.network.parameters()).device
     sample = full_sample(features, depth, np.random.default_rng(_SEED))
     with torch.inference_mode():
-        maps = predicted_maps(model.network, collate([sample], NUM_MAPS).to(device))
-    contacts, distogram = (values.cpu().numpy() for values in maps)
+        batch = collate([sample], NUM_MAPS, multiple_of=execution.axial.size)
+        maps = predicted_maps(model.network, batch.to(device))
+    real = slice(features.length)
+    contacts, distogram = (np.ascontiguousarray(values[real, real].cpu().numpy()) for values in maps)
     expected, spread = expected_distance(distogram)
     return Prediction(
         name=name,
@@ -62,6 +111,37 @@ def predict_features(
         model={"name": model.name, "sha256": model.sha256, "sequences_used": sample.tokens.shape[0]},
         alignment_sha256=alignment_sha256(features.tokens, features.deletion_matrix),
     )
+
+
+def plan_within(resources: Resources, model: LoadedModel, depth: int, length: int, name: str) -> MemoryPlan:
+    """How `depth` sequences of `length` residues, or fewer sequences, are predicted; what is adapted is logged.
+
+    Raises PredictionError when nothing fits, saying what would.
+    """
+    device = next(model.network.parameters()).device
+    limit = memory_bytes(device) if resources.memory_bytes is None else resources.memory_bytes
+    setting = Setting(
+        model.network.config, depth, length, limit, device.type, resources.axial.size, resources.axial.size
+    )
+    rounded = replace(setting, depth=1 << (depth - 1).bit_length(), length=-(-length // _ROUND) * _ROUND)
+    quick = fastest_plan(rounded)  # one for many targets, as plans of the same sizes are remembered
+    if quick.fits:
+        return replace(quick, setting=setting)
+    plan = cheapest_plan(setting)
+    if not plan.fits and resources.fewer_sequences:
+        plan = cheapest_plan(replace(setting, depth=max(1, min(depth, largest_depth(setting)))))
+    if not plan.fits:
+        raise PredictionError(explain_misfit(plan))
+    if plan != fastest_plan(setting):
+        _log.warning("%s: adapted to the memory: %s", name, plan.sentence())
+    return plan
+
+
+def _checked_depth(max_depth: int | None, model: LoadedModel) -> int:
+    depth = model.network.config.max_depth if max_depth is None else max_depth
+    if depth < 1:
+        raise ValueError(f"max_depth must be at least 1, not {depth}")
+    return depth
 
 
 def expected_distance(

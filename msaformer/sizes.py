@@ -8,7 +8,7 @@ from typing import Final
 
 from msaformer.errors import ConfigError
 
-_UNITS: Final = {"": 1, **{f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)}}
+_UNITS: Final = {"": 1, **{f"{letter}B": 1000**power for power, letter in enumerate("kMGT", 1)}}
 _BINARY_UNITS: Final = {f"{letter}iB": 1024**power for power, letter in enumerate("KMGT", 1)}
 _BY_NAME: Final = {name.casefold(): size for name, size in (_UNITS | {"B": 1} | _BINARY_UNITS).items()}
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)

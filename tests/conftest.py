@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cli_cases import GOOD, Terminal
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 # Before any test imports these packages: from here on a tensor of another shape than annotated is an error.
 install_import_hook(["msaformer.model", "msaformer.data"], "beartype.beartype")
@@ -53,3 +54,11 @@ def good(tmp_path: Path) -> Path:
 def terminal(capsys: pytest.CaptureFixture[str]) -> Terminal:
     """What the command under test wrote."""
     return Terminal(capsys)
+
+
+@pytest.fixture
+def unchecked_shapes() -> Iterator[None]:
+    """For tests that plan again and again: the shapes of the networks are checked elsewhere, at five times the cost."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "database": "Build and check search databases.",
     "label": "Map a structure onto a query: distances and a report.",
     "featurize": "Turn alignments (and structures) into an example store.",
+    "plan": "Predict the memory of a run, and what fits.",
     "train": "Train a network on an example store.",
     "predict": "Predict contacts and distances from alignments.",
     "evaluate": "Score a prediction against a structure.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -61,6 +62,17 @@ _log = logging.getLogger(__name__)
     type=click.Choice(["auto", "cpu", "cuda", "mps"]),
     help="Where the network runs; auto, the default, takes cuda, then mps, then cpu.",
 )
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    help="Most memory to take, e.g. 8GiB; what is free, if left out. A target that needs more fails at once.",
+)
+@click.option(
+    "--fewer-sequences",
+    is_flag=True,
+    default=None,
+    help="Give the network fewer sequences of a target that needs more memory, instead of failing it.",
+)
 @click.option("--overwrite", is_flag=True, default=None, help="Predict again what is in DIR already.")
 def command(
     alignments: tuple[Path, ...],
@@ -68,6 +80,8 @@ def command(
     weights: Path | None,
     max_depth: int | None,
     device: str | None,
+    memory: str | None,
+    fewer_sequences: bool | None,
     overwrite: bool | None,
 ) -> int:
     """Predict contacts and distances from each ALIGNMENT (any format that `inspect` reads).
@@ -79,18 +93,22 @@ def command(
     from tqdm import tqdm
 
     from msaformer.device import choose_device
-    from msaformer.predict import predict
+    from msaformer.predict import Resources, predict
     from msaformer.pretrained import load_model
+    from msaformer.sizes import parse_size
+
+    limit = parse_size(memory, "--memory") if memory is not None else None
+    resources = Resources(limit, fewer_sequences=bool(fewer_sequences))
 
     model = load_model(weights)
     model.network.to(choose_device(device or "auto"))
     output.mkdir(parents=True, exist_ok=True)
-    limit = max_depth or model.network.config.max_depth
+    earlier = Earlier(model.sha256, max_depth or model.network.config.max_depth, bool(fewer_sequences))
     failures: dict[Path, str] = {}
     for name, path in tqdm(targets.items(), unit="target", disable=not progress_is_shown()):
-        make = partial(predict, model=model, name=name, max_depth=max_depth)
+        make = partial(predict, model=model, name=name, max_depth=max_depth, resources=resources)
         try:
-            run_target(path, output / f"{name}.npz", make, None if overwrite else (model.sha256, limit))
+            run_target(path, output / f"{name}.npz", make, None if overwrite else earlier)
         except (DataToolsError, MSAFormerError, OSError, MemoryError, RuntimeError) as error:
             failures[path] = describe_failure(error, path)
             print_error(failures[path])
@@ -98,20 +116,30 @@ def command(
     return exit_code(len(failures), len(targets))
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What a prediction that is kept must have been made with."""
+
+    sha256: str
+    """Of the weights."""
+    max_depth: int
+    fewer_sequences: bool
+    """It may have been made with fewer."""
+
+
 def run_target(
-    path: Path, finished: Path, predict: Callable[[Alignment], Prediction], keep_from: tuple[str, int] | None
+    path: Path, finished: Path, predict: Callable[[Alignment], Prediction], earlier: Earlier | None
 ) -> None:
     """Predict one target and write its three files, `finished` (the `.npz`) last: where it stands, all is done.
 
-    What stands there already is kept when it was made from this alignment by the weights and with the largest
-    depth of `keep_from` (SHA-256, sequences); None overwrites it.
+    What stands there already is kept when it was made from this alignment as `earlier` says; None overwrites it.
     """
     from data_tools.formats import read_alignment
     from msaformer.report.exports import write_casp_rr, write_csv
 
     alignment = read_alignment(path)
-    if finished.exists() and keep_from is not None:
-        check_same_input(finished, alignment, *keep_from)
+    if finished.exists() and earlier is not None:
+        check_same_input(finished, alignment, earlier)
         _log.warning("%s is there already and was kept; --overwrite predicts it again", finished)
         return
     if alignment.depth == 1:
@@ -123,7 +151,7 @@ def run_target(
     click.echo(str(finished))
 
 
-def check_same_input(finished: Path, alignment: Alignment, sha256: str, max_depth: int) -> None:
+def check_same_input(finished: Path, alignment: Alignment, earlier: Earlier) -> None:
     """Raise PredictionError when the prediction that is there came of another alignment, weights or depth."""
     from data_tools.alignment import alignment_sha256
     from msaformer.prediction import load_prediction
@@ -138,11 +166,12 @@ def check_same_input(finished: Path, alignment: Alignment, sha256: str, max_dept
         raise PredictionError(
             f"{finished} was predicted from another alignment; use --overwrite or another folder"
         )
-    if found.model.get("sha256") != sha256:
+    if found.model.get("sha256") != earlier.sha256:
         raise PredictionError(
             f"{finished} was predicted with other weights; use --overwrite or another folder"
         )
-    if found.model.get("sequences_used") != min(max_depth, alignment.depth):
+    most, used = min(earlier.max_depth, alignment.depth), int(found.model.get("sequences_used", 0))
+    if used > most or (used < most and not earlier.fewer_sequences):
         raise PredictionError(
             f"{finished} was predicted with another --max-depth; use --overwrite or another folder"
         )

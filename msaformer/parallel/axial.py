@@ -75,6 +75,24 @@ class AxialSharding:
         """Exchange the two residue axes of a pair table `[B, L, L, …]` sharded on the first; so is the result."""
         return self.swap(pair, 2, 1).transpose(1, 2)
 
+    # What is sent between the ranks, all of it; `[D, …]` tables hold a part of each rank, or for each.
+
+    def exchange(self, received: Tensor, sent: Tensor) -> None:
+        """Send part d to rank d; receive `[D, …]`, one part from each rank."""
+        dist.all_to_all_single(received, sent, group=self.group)
+
+    def collect(self, received: Tensor, sent: Tensor) -> None:
+        """Receive every rank's `sent` in `[D, …]`."""
+        dist.all_gather(list(received.unbind()), sent, group=self.group)
+
+    def sum_parts(self, received: Tensor, sent: Tensor) -> None:
+        """Receive the sum over the ranks of the part that each has for this one."""
+        dist.reduce_scatter(received, list(sent.unbind()), group=self.group)
+
+    def add_up(self, table: Tensor) -> None:
+        """Replace `table` by the sum of all ranks'."""
+        dist.all_reduce(table, group=self.group)
+
 
 UNSHARDED = AxialSharding()
 """One rank holds all."""
@@ -97,7 +115,7 @@ class _Gather(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, axis: int, axial: AxialSharding) -> Tensor:
         ctx.axis, ctx.axial = axis, axial
         parts = x.new_empty((axial.size, *x.shape))
-        dist.all_gather(list(parts.unbind()), x.contiguous(), group=axial.group)
+        axial.collect(parts, x.contiguous())
         return _joined(parts, axis)
 
     @staticmethod
@@ -105,7 +123,7 @@ class _Gather(torch.autograd.Function):
         axial = ctx.axial
         parts = _parts(grad, ctx.axis, axial)
         own = torch.empty_like(parts[0])
-        dist.reduce_scatter(own, list(parts.unbind()), group=axial.group)
+        axial.sum_parts(own, parts)
         return own, None, None
 
 
@@ -123,13 +141,13 @@ class _Sum(torch.autograd.Function):
 def _all_to_all(x: Tensor, whole: int, sharded: int, axial: AxialSharding) -> Tensor:
     sent = _parts(x, whole, axial)
     received = torch.empty_like(sent)
-    dist.all_to_all_single(received, sent, group=axial.group)
+    axial.exchange(received, sent)
     return _joined(received, sharded)
 
 
 def _all_reduced(x: Tensor, axial: AxialSharding) -> Tensor:
     total = x.clone(memory_format=torch.contiguous_format)
-    dist.all_reduce(total, group=axial.group)
+    axial.add_up(total)
     return total
 
 

@@ -11,7 +11,7 @@ torch's own `FakeTensorMode` would serve as well, and takes five times as long.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -66,6 +66,7 @@ class MemoryLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.held = 0
         self.stretches = [Stretch("start", 0, 0)]
         self._bytes_of: dict[int, int] = {}
+        self._shapes: dict[Hashable, list[tuple[torch.Size, tuple[int, ...], torch.dtype]]] = {}
 
     @property
     def peak(self) -> int:
@@ -91,13 +92,30 @@ class MemoryLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         if func is torch.ops.aten._local_scalar_dense.default:
             return True
+        named = dict(kwargs or {})
+        if _works_in_place(func):  # nothing to do, as the shape stays
+            return named.get("out", args[0])
         outer: dict[int, Tensor] = {}
-        named = {key: _inner(value, outer) for key, value in (kwargs or {}).items()}
+        inside = _inner(args, outer)
+        named = {key: _inner(value, outer) for key, value in named.items()}
         if "generator" in named:
             named["generator"] = None  # nothing is drawn
         if _takes_device(func):
             named["device"] = "meta"
-        return self._entered(func(*_inner(args, outer), **named), outer)
+        return self._entered(self._result(func, inside, named), outer)
+
+    def _result(self, func: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+        """As `func(*args, **kwargs)`, which is slow; shapes of new tensors are remembered for the same arguments."""
+        key = (func, _described(args), _described(tuple(kwargs.items())))
+        known = self._shapes.get(key)
+        if known is not None:
+            made = [torch.empty_strided(*shape, dtype=dtype, device="meta") for *shape, dtype in known]
+            return made[0] if len(made) == 1 else tuple(made)
+        out = func(*args, **kwargs)
+        parts = out if isinstance(out, tuple) else (out,)
+        if all(isinstance(x, Tensor) and x.untyped_storage()._cdata not in self._bytes_of for x in parts):
+            self._shapes[key] = [(x.shape, x.stride(), x.dtype) for x in parts]
+        return out
 
     def _entered(self, out: Any, outer: Mapping[int, Tensor]) -> Any:
         """The results of an operation as hollow tensors; one that is an argument is that argument."""
@@ -134,6 +152,27 @@ def _inner(value: Any, outer: dict[int, Tensor]) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_inner(part, outer) for part in value)
     return value
+
+
+def _described(value: Any) -> Hashable:
+    """What the shape of a result depends on."""
+    if isinstance(value, Tensor):
+        return (value.shape, value.stride(), value.dtype)
+    if isinstance(value, list | tuple):
+        return tuple(_described(part) for part in value)
+    return (type(value), value)
+
+
+@cache
+def _works_in_place(func: Any) -> bool:
+    """Does it write to one argument and return that?"""
+    written = [argument.name for argument in func._schema.arguments if _is_written(argument)]
+    returned = [value for value in func._schema.returns if _is_written(value)]
+    return len(written) == len(returned) == 1 and torch.Tag.inplace_view not in func.tags
+
+
+def _is_written(argument: Any) -> bool:
+    return argument.alias_info is not None and argument.alias_info.is_write
 
 
 @cache

@@ -47,6 +47,11 @@ class Setting:
         """N and L as the network gets them."""
         return _rounded_up(self.depth, self.axial), _rounded_up(self.length, self.axial)
 
+    @property
+    def usable_bytes(self) -> int:
+        """What a plan may use."""
+        return int((1 - RESERVE) * self.memory_bytes)
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
@@ -69,7 +74,7 @@ class MemoryPlan:
     @property
     def fits(self) -> bool:
         """With something to spare (`RESERVE`)."""
-        return self.peak <= (1 - RESERVE) * self.setting.memory_bytes
+        return self.peak <= self.setting.usable_bytes
 
     @property
     def mode(self) -> Literal["train", "predict"]:
@@ -151,6 +156,11 @@ def cheapest_plan(setting: Setting) -> MemoryPlan:
     return plan
 
 
+def fastest_plan(setting: Setting) -> MemoryPlan:
+    """The plan with the policy that saves nothing."""
+    return plan_with(setting, _open_policies(setting)[0])
+
+
 def frugal_plan(setting: Setting) -> MemoryPlan:
     """The plan with the policy that takes the least memory."""
     return plan_with(setting, _open_policies(setting)[-1])
@@ -163,7 +173,15 @@ def plan_with(setting: Setting, policy: MemoryPolicy) -> MemoryPlan:
     if config is None:
         states = TrainingStates(4 * count_parameters(setting.model).total, 0, 0, 0, 0, 0, 0)
         done = trace(
-            Work(setting.model, depth, length, policy, axial=setting.axial, attention=_attention(setting))
+            Work(
+                setting.model,
+                depth,
+                length,
+                policy,
+                axial=setting.axial,
+                attention=_attention(setting),
+                device_type=setting.device_type,
+            )
         )
     else:
         states = training_states(config, setting.ranks, setting.device_type)
@@ -178,6 +196,7 @@ def plan_with(setting: Setting, policy: MemoryPolicy) -> MemoryPlan:
                 axial=setting.axial,
                 bfloat16=config.training.precision == "bfloat16",
                 attention=_attention(setting),
+                device_type=setting.device_type,
                 keeps_gradients=_keeps_gradients(config, setting),
             )
         )

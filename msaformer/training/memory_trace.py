@@ -23,8 +23,10 @@ from msaformer.config import LossConfig, ModelConfig
 from msaformer.data.batch import NUM_ANGLES, Batch
 from msaformer.data.dataset import NUM_MAPS
 from msaformer.model.execution import Checkpoint, Execution, execute_with
+from msaformer.model.functions.pieces import planned_for
 from msaformer.model.maps import predicted_maps
 from msaformer.model.model import MSAFormer
+from msaformer.parallel.axial import UNSHARDED, AxialSharding
 from msaformer.training.losses import Objective
 from msaformer.training.memory_blocks import TRACED_BLOCKS, BlockMarks
 from msaformer.training.memory_ledger import MemoryLedger
@@ -49,6 +51,7 @@ class Work:
     attention: str = "own"
     keeps_gradients: bool = False
     """The gradients of earlier passes are there already, and are counted elsewhere."""
+    device_type: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def trace(work: Work) -> Trace:
     num_blocks = min(work.model.num_blocks, TRACED_BLOCKS)
     further_blocks = work.model.num_blocks - num_blocks
     host = _HostMemory()
-    with MemoryLedger() as ledger:
+    with planned_for(work.device_type), MemoryLedger() as ledger:
         network = MSAFormer(work.model.model_copy(update={"num_blocks": num_blocks}))
         network.train(work.loss is not None)
         execute_with(network, _execution(work, host))
@@ -138,8 +141,25 @@ def _come_back(packed: Tensor | tuple[torch.Size, torch.dtype]) -> Tensor:
 def _execution(work: Work, host: _HostMemory) -> Execution:
     checkpoints: dict[str, Checkpoint | None] = {"none": None, "offload": host.recomputed}
     return Execution(
+        axial=UNSHARDED if work.axial == 1 else _LoneRank(work.axial),
         bfloat16=work.bfloat16,
         checkpoint=checkpoints.get(work.policy.checkpointing, recomputed),
         chunk_bytes=work.policy.chunk_bytes,
         attention=work.attention,
     )
+
+
+class _LoneRank(AxialSharding):
+    """The first of `size` ranks, whose tables are those of a real run, and to which nobody sends anything."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def exchange(self, received: Tensor, sent: Tensor) -> None:
+        """Leave `received` as it is."""
+
+    collect = sum_parts = exchange
+
+    def add_up(self, table: Tensor) -> None:
+        """Leave `table` as it is."""

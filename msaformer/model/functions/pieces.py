@@ -6,6 +6,8 @@ Dimension key: n cells of a piece, c channels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
@@ -18,6 +20,8 @@ CACHED_BYTES: Final = 4 * 2**20
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
+
+_planned_for: ContextVar[str | None] = ContextVar("planned_for", default=None)
 
 
 class Norm(NamedTuple):
@@ -41,15 +45,34 @@ def wide(dtype: torch.dtype) -> torch.dtype:
 
 def rows_at_once(row_bytes: int, chunk_bytes: int, device: torch.device) -> int:
     """How many rows, each needing `row_bytes` of tables in passing, are worked on together; at least one."""
-    if device.type == "cpu":
+    if kind_of(device) == "cpu":
         chunk_bytes = min(chunk_bytes, CACHED_BYTES * torch.get_num_threads())
     return max(1, chunk_bytes // max(1, row_bytes))
 
 
 def spans(length: int, step: int) -> Iterator[slice]:
-    """Consecutive slices of at most `step` that cover an axis."""
-    for start in range(0, length, step):
+    """Consecutive slices of at most `step` that cover an axis; in a plan, the first two of them."""
+    end = length if _planned_for.get() is None else min(length, 2 * step)
+    for start in range(0, end, step):
         yield slice(start, min(start + step, length))
+
+
+@contextmanager
+def planned_for(device_type: str) -> Iterator[None]:
+    """Nothing is computed within, and the memory is counted that a run on another device would take.
+
+    Pieces after the second of an axis are left out, as none takes more than the second, beside what the first leaves.
+    """
+    token = _planned_for.set(device_type)
+    try:
+        yield
+    finally:
+        _planned_for.reset(token)
+
+
+def kind_of(device: torch.device) -> str:
+    """The type of the device that runs, or will run, what is on `device`."""
+    return _planned_for.get() or device.type
 
 
 def outside_autocast(method: _Method) -> _Method:

@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from msaformer.model.functions.pieces import spans, wide
+from msaformer.model.functions.pieces import kind_of, spans, wide
 
 # Finite, so that a row without any real key stays finite (and is masked by its user).
 MASKED_LOGIT: Final = -1e9
@@ -37,7 +37,7 @@ def added_to(bias: Tensor | None, masked: Tensor | None, batch: int, rows: slice
 
 def mask_logits(mask: Bool[Tensor, "*axes"], dtype: torch.dtype) -> Float[Tensor, "*axes"] | None:
     """What to add to the logits of each key; None if all are real, which is asked on a CPU only: elsewhere it waits."""
-    if mask.device.type == "cpu" and bool(mask.all()):
+    if kind_of(mask.device) == "cpu" and bool(mask.all()):
         return None
     return torch.zeros(mask.shape, dtype=wide(dtype), device=mask.device).masked_fill_(~mask, MASKED_LOGIT)
 
@@ -50,7 +50,7 @@ def attend(
     chunk_bytes: int,
 ) -> Float[Tensor, "r H S D"]:
     """Softmax(q kᵀ + added) v; the queries are already scaled by 1 / √D."""
-    if q.device.type == "cpu" and q.dtype != torch.float16:
+    if kind_of(q.device) == "cpu" and q.dtype != torch.float16:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=_joined(added), scale=1.0)
     out = torch.empty_like(q)
     for queries in _query_spans(q, chunk_bytes):
