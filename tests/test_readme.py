@@ -57,7 +57,7 @@ def test_the_commands_of_the_readme_run(as_in_readme: Path) -> None:
         shorter = SHORTER if arguments[0] == "train" else []
         assert main([*expanded, *shorter]) == 0, arguments
         ran.append(arguments[0])
-    assert set(ran) == {"inspect", "featurize", "train", "predict", "evaluate", "report"}
+    assert set(ran) == {"inspect", "featurize", "plan", "train", "predict", "evaluate", "report"}
     assert (as_in_readme / "my.html").stat().st_size > 10_000
 
 

@@ -24,6 +24,7 @@ from msaformer.training.engine import Engine, TorchEngine, TrainedModel, load_pa
 from msaformer.training.losses import Objective
 from msaformer.training.memory_plan import MemoryPlan, plan_training
 from msaformer.training.memory_policy import execution_of
+from msaformer.training.memory_search import explain_misfit
 from msaformer.training.run_state import check_fresh, check_tensors, find_checkpoint, restore_average
 from msaformer.training.trackers import check_trackers
 
@@ -166,7 +167,7 @@ def plan_memory(config: Config, ranks: Ranks, device: torch.device) -> MemoryPla
     with ranks.together():
         plan = plan_training(config, memory_bytes=wanted, device_type=device.type, ranks=ranks.world_size)
         if not plan.fits:
-            raise ConfigError(f"{plan.sentence()}; this does not fit")
+            raise ConfigError(explain_misfit(plan))
     return plan
 
 
