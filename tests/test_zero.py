@@ -21,7 +21,7 @@ from msaformer.parallel.ranks import Ranks
 from msaformer.training.deepspeed_engine import deepspeed_config
 
 JOB = Path(__file__).with_name("zero_job.py")
-TIMEOUT_S = 280
+TIMEOUT_S = 800  # of a machine busy with other work; 30 to 100 s on two quiet cores
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,7 @@ def report(folder: Path, ranks: int, axial: int, *cases: str) -> dict[str, dict[
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(TIMEOUT_S + 20)
 @pytest.mark.parametrize(
     ("ranks", "axial", "cases"),
     [(2, 1, ["grid", "more"]), (2, 2, ["grid", "more"]), (4, 4, ["grid"]), (4, 2, ["more"])],

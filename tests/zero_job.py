@@ -3,7 +3,8 @@
     python -m torch.distributed.run --nproc_per_node=W tests/zero_job.py FOLDER AXIAL CASES
 
 CASES are "grid", ZeRO 0 to 3 with and without checkpointing, and "more", bfloat16 and DeepSpeed's checkpointing. Rank 0
-writes FOLDER/W-AXIAL.json: how far losses and gradients of each case are from those of one plain process.
+writes FOLDER/W-AXIAL.json: how far losses and gradients of each case are from those of one plain process. With
+MSAFORMER_TEST_DEVICE=cuda each rank takes a GPU (`scripts/check_gpu`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from msaformer.training.schedule import learning_rate
 from msaformer.training.setup import prepare
 from msaformer.training.step import forward_and_backward
 
+DEVICE = os.environ.get("MSAFORMER_TEST_DEVICE", "cpu")
 STEPS = 20
 PASSES = 2  # forward passes a step, shared by the data-parallel ranks
 
@@ -37,6 +39,7 @@ def config(folder: Path, stage: int, axial: int, checkpointing: str, precision: 
         training__batch_size=1,
         training__accumulation=PASSES,
         training__precision=precision,
+        training__device=DEVICE,
         optimizer__learning_rate=3e-3,
         model__num_blocks=2,
         data__validation=None,
@@ -92,7 +95,7 @@ def main(folder: Path, axial: int, cases: list[tuple[int, str, str]]) -> None:
     torch.set_num_threads(1)
     report: dict[str, Any] = {}
     launch = find_launch(os.environ)
-    with process_group(launch, axial=axial, timeout_s=200, use_cuda=False) as ranks:
+    with process_group(launch, axial=axial, timeout_s=200, use_cuda=DEVICE == "cuda") as ranks:
         references: dict[str, Any] = {}
         for stage, how, precision in cases:
             if ranks.is_first and precision not in references:
