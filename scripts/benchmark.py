@@ -10,13 +10,16 @@
     structure       4 MB mmCIF to contact atoms by SEQRES; against Biopython's MMCIFParser
     featurize       200 alignments to a store, 2 worker processes; against 1
     process         one call of an outside program; against subprocess.run
+    axial_layer     N=64, L=256, 768 channels, 12 tied heads; against fair-esm's AxialTransformerLayer
+    evoformer_block N=L=128, AlphaFold 2's widths, forward and backward; against the same with einsum and softmax
+    gpu_blocks      8 such blocks, N=128, L=256, bfloat16, where there is a GPU; optional kernels too
     row_attention   pair-biased, forward and backward, N=64, L=256, 8 heads of 32; against einsum and softmax
     predict         N=512, L=300 with the released model, 2 threads, in a process of its own: time and peak memory
     axial           4 Evoformer blocks, N=L=128, one sample shared by 2 and 4 ranks of one thread; against one rank
     data            an optimizer step of two examples by 2 ranks of one thread through ZeRO 2; against one rank
 
-EVcouplings and pydca are fetched by `install_benchmark_peers`; a peer that is missing is named and left out. The
-alignments of `featurize` are synthetic unless MSAFORMER_BENCHMARK_ALIGNMENTS names a folder.
+EVcouplings, pydca and fair-esm are fetched by `install_benchmark_peers`; a peer that is missing is named and left
+out. The alignments of `featurize` are synthetic unless MSAFORMER_BENCHMARK_ALIGNMENTS names a folder.
 How it is measured: `benchmark_measure.py`; the plain versions: `benchmark_peers.py`. The exit code is 1 when a target
 is missed. `--quick` takes tiny sizes, where only agreement is judged.
 """
@@ -38,6 +41,8 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmark_coevolution import benchmark_dca
 from benchmark_featurize import benchmark_featurize
 from benchmark_formats import benchmark_stockholm
+from benchmark_gpu import benchmark_gpu_blocks
+from benchmark_layers import benchmark_axial_layer, benchmark_evoformer_block
 from benchmark_measure import (
     MIB,
     Figure,
@@ -173,6 +178,9 @@ PARTS: Final[dict[str, Callable[[bool], Iterator[Figure]]]] = {
     "featurize": benchmark_featurize,
     "process": benchmark_process,
     "row_attention": benchmark_row_attention,
+    "axial_layer": benchmark_axial_layer,
+    "evoformer_block": benchmark_evoformer_block,
+    "gpu_blocks": benchmark_gpu_blocks,
     "predict": benchmark_predict,
     "axial": benchmark_axial,
     "data": benchmark_data,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,26 +20,41 @@ FILE_CALLS: Final = ("mkdir", "open", "fsync", "rename", "rmdir", "replace", "un
 """Of `os`: what a save does to the disk, beside the tensors, which safetensors writes itself."""
 
 
-def signal_at(step: int, number: int) -> None:
-    """Send this process alone a signal at the end of optimizer step `step` (from 1)."""
+def after_step(step: int, action: Callable[[float], None]) -> None:
+    """Do something at the end of optimizer step `step` (from 1); `action` is told how long the step took, in s."""
     plain = WeightAverage.update
+    before = time.monotonic()
 
     def update(self: WeightAverage, parameters: Mapping[str, Tensor], done: int) -> None:
+        nonlocal before
         plain(self, parameters, done)
         if done + 1 == step:
-            os.kill(os.getpid(), number)
+            action(time.monotonic() - before)
+        before = time.monotonic()
 
     WeightAverage.update = update  # type: ignore[method-assign]
 
 
+def signal_at(step: int, number: int) -> None:
+    """Send this process alone a signal at the end of optimizer step `step`."""
+    after_step(step, lambda lasted: os.kill(os.getpid(), number))
+
+
+def kill_within(step: int, share: float) -> None:
+    """SIGKILL in the midst of whatever goes on when `share` of a step's time has passed since the end of `step`."""
+    after_step(step, lambda lasted: threading.Timer(share * lasted, _kill).start())
+
+
 def kill_in_save(step: int, call: int) -> None:
-    """SIGKILL before the file call number `call` (from 0) of the save after `step`, or when that save is done.
+    """SIGKILL before the file call number `call` (from 0) of the save after `step`, at the latest at its end.
 
     Call -1 is amid the writing of the tensors.
     """
-    plain = run_state.save_checkpoint
-    write_tensors = checkpoint.save_file
-    weights = run_state.write_weights
+    plain, write_tensors, write_weights = (
+        run_state.save_checkpoint,
+        checkpoint.save_file,
+        run_state.write_weights,
+    )
 
     def half(tensors: dict[str, Tensor], path: Path) -> None:
         write_tensors(tensors, path)
@@ -47,47 +64,44 @@ def kill_in_save(step: int, call: int) -> None:
     def save_checkpoint(state: checkpoint.Checkpoint, *arguments: Any) -> Path:
         if state.step == step:
             if call < 0:
-                checkpoint.save_file = half  # type: ignore[assignment]
-            _count_calls(call)
+                checkpoint.save_file = half
+            _kill_at(call)
+            run_state.write_weights = write_weights_and_end
         return plain(state, *arguments)
 
-    def write_weights(*arguments: Any) -> None:
-        weights(*arguments)
-        if len(arguments) and _counted:
-            _kill()
+    def write_weights_and_end(*arguments: Any) -> None:
+        write_weights(*arguments)
+        _kill()
 
     run_state.save_checkpoint = save_checkpoint
-    run_state.write_weights = write_weights
 
 
 def limit_file_size(step: int, size: int) -> None:
     """No file may grow beyond `size` bytes after optimizer step `step`, as on a full disk."""
-    plain = WeightAverage.update
 
-    def update(self: WeightAverage, parameters: Mapping[str, Tensor], done: int) -> None:
-        plain(self, parameters, done)
-        if done + 1 == step:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    def limit(lasted: float) -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
-    WeightAverage.update = update  # type: ignore[method-assign]
+    after_step(step, limit)
 
 
-_counted: list[str] = []
+def _kill_at(call: int) -> None:
+    """From now on, count the calls of the file system and SIGKILL this process before number `call`."""
+    done = 0
 
-
-def _count_calls(kill_at: int) -> None:
-    def counted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def counted(plain: Callable[..., Any]) -> Callable[..., Any]:
         def step(*arguments: Any, **named: Any) -> Any:
-            if len(_counted) == kill_at:
+            nonlocal done
+            if done == call:
                 _kill()
-            _counted.append(name)
-            return call(*arguments, **named)
+            done += 1
+            return plain(*arguments, **named)
 
         return step
 
     for name in FILE_CALLS:
-        setattr(os, name, counted(name, getattr(os, name)))
+        setattr(os, name, counted(getattr(os, name)))
 
 
 def _kill() -> None:

@@ -23,7 +23,9 @@ COMPARED = {
     "process",
     "axial",
     "data",
-}
+    "evoformer_block",
+    "gpu_blocks",
+} | ({"axial_layer"} if (SCRIPTS.parent / ".benchmark" / "esm").is_dir() else set())
 
 
 def benchmark(*options: str) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -247,3 +248,63 @@ def test_what_only_moves_or_shows_the_run_may_change() -> None:
     for key in MAY_CHANGE:
         section, name = key.split(".")
         assert name in getattr(CONFIG, section).model_dump(), key
+
+
+def forged(path: Path, name: str, content: bytes) -> None:
+    """Replace a file of a checkpoint, and make the manifest agree, which a forger can do too."""
+    (path / name).write_bytes(content)
+    manifest = {name: module._fingerprint(path / name) for name in ("state.safetensors", "run.json")}
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    verify(path)
+
+
+FORGERIES: dict[str, bytes] = {
+    "nested without end": b"[" * 200_000,
+    "no object": b"[1]",
+    "no keys": b"{}",
+    "not text": b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("content", FORGERIES)
+def test_a_forged_description_of_the_run_is_damage(content: str, tmp_path: Path) -> None:
+    path = save(tmp_path, 1)
+    forged(path, "run.json", FORGERIES[content])
+    with pytest.raises(CheckpointError, match=r"step-00000001.*damaged"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("step", [2, -1, 10**30, "1", None])
+def test_a_checkpoint_of_another_step_than_its_name_says_is_damage(step: object, tmp_path: Path) -> None:
+    path = save(tmp_path, 1)
+    run = json.loads((path / "run.json").read_text())
+    forged(path, "run.json", json.dumps(run | {"step": step}).encode())
+    with pytest.raises(CheckpointError, match=r"is of step .* the checkpoint is damaged"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("name", ["state.safetensors", "run.json", "manifest.json"])
+def test_a_link_or_a_pipe_in_a_checkpoint_is_not_followed(name: str, tmp_path: Path) -> None:
+    path, other = save(tmp_path / "a", 1), save(tmp_path / "b", 1)
+    (path / name).unlink()
+    (path / name).symlink_to(other / name)
+    with pytest.raises(CheckpointError, match=f"{name}: not a file of its own"):
+        verify(path)
+    (path / name).unlink()
+    os.mkfifo(path / name)  # opening it would wait for ever
+    with pytest.raises(CheckpointError, match=f"{name}: not a file of its own"):
+        verify(path)
+
+
+def test_a_checkpoint_that_is_a_link_is_neither_listed_nor_followed_by_a_save(tmp_path: Path) -> None:
+    elsewhere, folder = save(tmp_path / "elsewhere", 2), tmp_path / "run"
+    save(folder, 1)
+    for name in ("step-00000002", "step-00000003", "step-00000004.tmp"):
+        (folder / name).symlink_to(elsewhere)
+    (folder / "step-00000005").write_text("a file")
+    assert [path.name for path in list_checkpoints(folder)] == ["step-00000001"]
+    assert newest_complete(folder)[0].name == "step-00000001"
+    save(folder, 2, 5, keep=1)
+    verify(elsewhere)
+    assert names(folder) == ["step-00000003", "step-00000005"]
+    assert [path.name for path in list_checkpoints(folder)] == ["step-00000005"]

@@ -19,6 +19,7 @@ from msaformer.model.functions.gated_attention import gated_attention
 from msaformer.model.functions.pieces import wide, work_dtype
 from msaformer.model.functions.softmax_attention import MASKED_LOGIT
 from msaformer.model.functions.tied_attention import tied_logits, tied_update
+from msaformer.model.kernel_choice import KERNELS, NEED_A_PAIR_BIAS, Kernel
 
 
 class LayerNorm(nn.LayerNorm):
@@ -37,7 +38,8 @@ class GatedAttention(ExecutedModule):
 
     `tied` shares one attention map among the rows, its logits being summed over them and divided by √(rows)
     (MSA Transformer, Rao et al. 2021, section 3, "tied row attention"). Ranks that share a sample hold R rows each, and
-    those that are tied to one another lie on all of them.
+    those that are tied to one another lie on all of them. Ungated, as in MSA Transformer, queries, keys and values have
+    a bias.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class GatedAttention(ExecutedModule):
         self.num_heads = num_heads
         self.tied = tied
         inner = num_heads * head_channels
-        self.to_qkv = nn.Linear(channels, 3 * inner, bias=False)
+        self.to_qkv = nn.Linear(channels, 3 * inner, bias=not gated)
         self.to_gate = nn.Linear(channels, inner) if gated else None
         self.to_out = nn.Linear(inner, channels)
         if self.to_gate is not None:
@@ -71,7 +73,19 @@ class GatedAttention(ExecutedModule):
         if self.tied:
             probs = self._tied_probs(tied_logits(x, mask, weights, options), mask, pair_bias)
             return tied_update(x, probs, mask, weights, options)
-        return gated_attention(x, mask, pair_bias, weights, options)
+        kernel = self.execution.attention
+        if kernel == "own" or (pair_bias is None and kernel in NEED_A_PAIR_BIAS):
+            return gated_attention(x, mask, pair_bias, weights, options)
+        return self._by_kernel(KERNELS[kernel], x if norm is None else norm(x), mask, pair_bias)
+
+    def _by_kernel(self, kernel: Kernel, x: Tensor, mask: Tensor, pair_bias: Tensor | None) -> Tensor:
+        """The same around a kernel that takes queries, keys and values, with all tables held."""
+        q, k, v = self.to_qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(3, 0, 1, 4, 2, 5)
+        attended = kernel(q, k, v, mask, pair_bias).transpose(2, 3).flatten(-2)
+        if self.to_gate is not None:
+            attended = torch.sigmoid(self.to_gate(x)) * attended
+        out: Tensor = self.to_out(attended)
+        return out
 
     def _tied_probs(
         self,

@@ -18,6 +18,7 @@ import json
 import os
 import re
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -82,7 +83,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path, keep: int, keep_every:
     final = folder / f"step-{checkpoint.step:08d}"
     temporary = folder / f"{final.name}.tmp"
     for stale in folder.glob("step-*.tmp"):  # of a run that was killed while it saved
-        shutil.rmtree(stale, ignore_errors=True)
+        _remove(stale)
     temporary.mkdir()
     try:
         tensors = {name: value.detach().cpu().contiguous() for name, value in checkpoint.tensors.items()}
@@ -100,8 +101,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path, keep: int, keep_every:
         (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         for path in (*temporary.iterdir(), temporary):
             _flush(path)
-        if final.exists():
-            shutil.rmtree(final)
+        _remove(final)
         temporary.rename(final)
         _flush(folder)
     except SafetensorError as error:
@@ -121,10 +121,10 @@ def step_of(path: Path) -> int:
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Checkpoints in `folder`, oldest first; temporary ones are not listed."""
+    """Checkpoints in `folder`, oldest first; temporary ones are not listed, nor is what lies elsewhere."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.is_dir() and _NAME.fullmatch(path.name))
+    return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name) and _is_folder(path))
 
 
 def newest_complete(folder: Path) -> tuple[Path, list[str]]:
@@ -148,11 +148,14 @@ def newest_complete(folder: Path) -> tuple[Path, list[str]]:
 def verify(path: Path) -> None:
     """Raise CheckpointError when a file of the checkpoint is missing or differs from the manifest."""
     try:
+        for name in (_STATE, _RUN, _MANIFEST):
+            if not stat.S_ISREG((path / name).lstat().st_mode):  # a link, or a pipe that blocks its reader
+                raise CheckpointError(f"{path / name}: not a file of its own; the checkpoint is damaged")
         manifest: dict[str, Any] = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
         for name in (_STATE, _RUN):
             if manifest.get(name) != _fingerprint(path / name):
                 raise CheckpointError(f"{path / name}: differs from its manifest; the checkpoint is damaged")
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise _damaged(path, error) from error
 
 
@@ -161,15 +164,25 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         run = json.loads((path / _RUN).read_text(encoding="utf-8"))
         config = Config.model_validate(run["config"])
+        if run["step"] != step_of(path):
+            raise CheckpointError(f"{path / _RUN}: is of step {run['step']!r}; the checkpoint is damaged")
         return Checkpoint(
-            step=int(run["step"]),
+            step=step_of(path),
             tensors=load_file(path / _STATE),
             config=config,
             training_data=str(run["training_data"]),
             num_ranks=int(run["num_ranks"]),
             engine=str(run["engine"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        SafetensorError,
+    ) as error:
         raise _damaged(path, error) from error
 
 
@@ -191,6 +204,18 @@ def check_same_run(saved: Config, wanted: Config, source: Path) -> None:
 def flat_keys(config: Config) -> dict[str, Any]:
     """Each key as it is spelled on the command line, `data.crop_length`, and its value."""
     return _flatten(config.model_dump(mode="json"), "")
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever stands at `path`; of a link the link alone."""
+    if _is_folder(path):
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:

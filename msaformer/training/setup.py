@@ -67,6 +67,7 @@ def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
         if not resume:
             check_fresh(config.training.output)
         trained = build_model(config)
+    _check_same_store(train_store, config, ranks)
     checkpoint = find_checkpoint(config, train_store.content_sha256, ranks) if resume else None
     plan = plan_memory(config, ranks, device)
     execution = execution_of(plan.policy, config, ranks.axial, checkpoint=_engine_checkpoint(plan))
@@ -137,6 +138,17 @@ def _open_stores(config: Config) -> tuple[Store, Store | None]:
         )
     train_store = _open_labelled(config.data.train, config, check_sizes=False)  # what is damaged is skipped
     return train_store, _open_labelled(config.data.validation, config) if config.data.validation else None
+
+
+def _check_same_store(store: Store, config: Config, ranks: Ranks) -> None:
+    identities = ranks.texts(store.content_sha256)
+    with ranks.alike():
+        for rank, identity in enumerate(identities):
+            if identity != identities[0]:
+                raise TrainingError(
+                    f"{config.data.train}: rank {rank} finds other examples there than rank 0; give all machines the "
+                    "same store"
+                )
 
 
 def _open_labelled(path: Path, config: Config, *, check_sizes: bool = True) -> Store:

@@ -90,10 +90,12 @@ def _exchange_denominators(batches: Sequence[Batch], config: Config, step: int, 
     exchanged = ranks.sum(torch.cat([denominators, checksums]))
     groups = exchanged[len(denominators) :].view(-1, ranks.axial.size)
     if bool((groups != groups[:, :1]).any()):
-        raise TrainingError(
-            f"step {step + 1}: ranks that share samples read different examples, as when a file can be read by one and "
-            "not by another; see the warnings, and go on with --resume"
-        )
+        skipped = _joined(ranks.texts("; ".join(reason for batch in batches for reason in batch.skipped)))
+        with ranks.alike():
+            raise TrainingError(
+                f"step {step + 1}: ranks that share samples have read different ones (skipped: {skipped or 'none'}); "
+                "give all machines the same store, whole, and go on with --resume"
+            )
     return exchanged[: len(denominators)] / ranks.axial.size  # ranks that share a sample count it each
 
 

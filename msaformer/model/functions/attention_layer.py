@@ -70,6 +70,7 @@ class AttentionLayer:
         self.norm = None
         if weights.norm_weight is not None and weights.norm_bias is not None:
             self.norm = Norm(weights.norm_weight, weights.norm_bias, options.eps)
+        self.has_qkv_bias = weights.qkv_bias is not None
         qkv_bias = weights.qkv_bias
         if qkv_bias is None:
             qkv_bias = weights.qkv_weight.new_zeros(3 * self.inner)
@@ -100,9 +101,20 @@ class AttentionLayer:
         sums.add(1, grad_norm[1])
         return grad
 
+    def place_for(self, x: Tensor, part: slice = _ALL) -> Tensor | None:
+        """Where the projections, or a part of them, of the track `[B, R, S, c]` are kept; None if they are not."""
+        if not self.options.keep:
+            return None
+        return x.new_empty((*x.shape[:3], len(self.bias[part])), dtype=self.options.dtype)
+
     def project(self, normed: Tensor, part: slice = _ALL, out: Tensor | None = None) -> Tensor:
         """Queries, keys, values and the gate's logits `[n, 3·H·D or 4·H·D]`, or a part of them."""
-        return torch.addmm(self.bias[part], normed, self.weight[part].t(), out=out)
+        if self.has_qkv_bias:
+            return torch.addmm(self.bias[part], normed, self.weight[part].t(), out=out)
+        out = torch.mm(normed, self.weight[part].t(), out=out)
+        gates = slice(3 * self.inner - (part.start or 0), None)
+        out[:, gates] += self.bias[part][gates]  # adding to the gates alone saves a pass over all
+        return out
 
     def project_backward(self, grad: Tensor, normed: Tensor, sums: Sums, part: slice = _ALL) -> Tensor:
         """Gradient of the normalised cells from that of their projections."""

@@ -55,7 +55,7 @@ class _GatedAttention(torch.autograd.Function):
         *flat: Tensor | None,
     ) -> Tensor:
         layer = AttentionLayer(AttentionWeights(*flat), options)  # type: ignore[arg-type]
-        kept = x.new_empty((*x.shape[:3], len(layer.weight)), dtype=options.dtype) if options.keep else None
+        kept = layer.place_for(x)
         ctx.options = options
         ctx.save_for_backward(x, bias, mask, kept, *flat)
         masked = mask_logits(mask, options.dtype)

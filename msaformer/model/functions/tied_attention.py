@@ -1,7 +1,7 @@
 """Attention whose map is shared by all rows: its logits, and the update they weigh, a few rows at a time.
 
 Between the two stands the softmax of one map for each example, where ranks that share the rows add up their logits.
-Both keep the track alone and project it again in the backward pass.
+Both keep the track, and either keep its projections too or project it again in the backward pass.
 
 Dimension key: B batch, R rows tied to one another, r of them in a piece, S positions along the attended axis, H heads,
 D channels a head, c channels, n = r·S cells of a piece.
@@ -52,14 +52,16 @@ class _TiedLogits(torch.autograd.Function):
     @staticmethod
     @outside_autocast
     def forward(ctx: Any, x: Tensor, mask: Tensor, options: AttentionOptions, *flat: Tensor | None) -> Tensor:
-        ctx.options = options
-        ctx.save_for_backward(x, mask, *flat)
         layer = AttentionLayer(AttentionWeights(*flat), options)  # type: ignore[arg-type]
-        length = x.shape[2]
+        length, part = x.shape[2], layer.queries_and_keys
+        kept = layer.place_for(x, part)
+        ctx.options = options
+        ctx.save_for_backward(x, mask, kept, *flat)
         out = x.new_zeros((len(x), options.num_heads, length, length), dtype=wide(options.dtype))
         for batch, rows in _pieces(x, layer):
             cells = x[batch, rows].flatten(0, 1)
-            projected = layer.project(layer.normalize(cells)[0], layer.queries_and_keys)
+            place = None if kept is None else kept[batch, rows].flatten(0, 1)
+            projected = layer.project(layer.normalize(cells)[0], part, out=place)
             q, k = _by_head(_masked(projected, mask[batch, rows]), layer, length)
             _add_product(out[batch], q, k.transpose(1, 2))
         return out
@@ -68,7 +70,7 @@ class _TiedLogits(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     @outside_autocast
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-        x, mask, *flat = ctx.saved_tensors
+        x, mask, kept, *flat = ctx.saved_tensors
         layer = AttentionLayer(AttentionWeights(*flat), ctx.options)
         length, part, grad = x.shape[2], layer.queries_and_keys, grad.to(layer.options.dtype)
         grad_x = torch.empty_like(x)
@@ -76,7 +78,8 @@ class _TiedLogits(torch.autograd.Function):
         for batch, rows in _pieces(x, layer):
             cells = x[batch, rows].flatten(0, 1)
             normed, *moments = layer.normalize(cells)
-            q, k = _by_head(_masked(layer.project(normed, part), mask[batch, rows]), layer, length)
+            projected = layer.project(normed, part) if kept is None else kept[batch, rows].flatten(0, 1)
+            q, k = _by_head(_masked(projected, mask[batch, rows]), layer, length)
             grads = torch.stack([grad[batch] @ k, grad[batch].transpose(1, 2) @ q])
             grad_projected = _masked(_by_cell(grads, layer, length), mask[batch, rows])
             grad_cells = layer.project_backward(grad_projected, normed, sums, part)
@@ -91,13 +94,17 @@ class _TiedUpdate(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, probs: Tensor, mask: Tensor, options: AttentionOptions, *flat: Tensor | None
     ) -> Tensor:
-        ctx.options = options
-        ctx.save_for_backward(x, probs, mask, *flat)
         layer = AttentionLayer(AttentionWeights(*flat), options)  # type: ignore[arg-type]
+        part = layer.values_and_gate
+        kept = layer.place_for(x, part)
+        ctx.options = options
+        ctx.save_for_backward(x, probs, mask, kept, *flat)
         out = torch.empty_like(x, dtype=options.dtype)
         for batch, rows in _pieces(x, layer):
             cells = x[batch, rows].flatten(0, 1)
-            values, gate = _values_and_gate(layer, layer.normalize(cells)[0], mask[batch, rows])
+            place = None if kept is None else kept[batch, rows].flatten(0, 1)
+            projected = layer.project(layer.normalize(cells)[0], part, out=place)
+            values, gate = _values_and_gate(layer, projected, mask[batch, rows])
             attended = _by_cell((probs[batch] @ values)[None], layer, x.shape[2])
             if gate is not None:
                 attended.mul_(gate)
@@ -109,7 +116,7 @@ class _TiedUpdate(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     @outside_autocast
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-        x, probs, mask, *flat = ctx.saved_tensors
+        x, probs, mask, kept, *flat = ctx.saved_tensors
         layer = AttentionLayer(AttentionWeights(*flat), ctx.options)
         length, part = x.shape[2], layer.values_and_gate
         grad_x, grad_probs = torch.empty_like(x), torch.zeros_like(probs, dtype=wide(probs.dtype))
@@ -117,7 +124,8 @@ class _TiedUpdate(torch.autograd.Function):
         for batch, rows in _pieces(x, layer):
             cells = x[batch, rows].flatten(0, 1)
             normed, *moments = layer.normalize(cells)
-            values, gate = _values_and_gate(layer, normed, mask[batch, rows])
+            projected = layer.project(normed, part) if kept is None else kept[batch, rows].flatten(0, 1)
+            values, gate = _values_and_gate(layer, projected, mask[batch, rows])
             grad_out = grad[batch, rows].flatten(0, 1).to(probs.dtype)
             grad_gated = grad_out @ layer.out_weight
             gated = _by_cell((probs[batch] @ values)[None], layer, length)
@@ -139,9 +147,9 @@ class _TiedUpdate(torch.autograd.Function):
         return grad_x, grad_probs.to(probs.dtype), None, None, *layer.gradients(sums, flat)
 
 
-def _values_and_gate(layer: AttentionLayer, normed: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
+def _values_and_gate(layer: AttentionLayer, projected: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
     """Values `[H, S, r·D]`, zero where the mask is False, and gates `[n, H·D]`."""
-    values, *gate = torch.split(layer.project(normed, layer.values_and_gate), layer.inner, dim=1)
+    values, *gate = torch.split(projected, layer.inner, dim=1)
     (by_head,) = _by_head(_masked(values, mask), layer, mask.shape[1])
     return by_head, gate[0].sigmoid() if gate else None
 
