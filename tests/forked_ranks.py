@@ -57,7 +57,7 @@ class Job:
     def said(self) -> list[str]:
         """All lines on stderr, rank by rank, without the one that says how the run is executed."""
         lines = [line for file in self.files for line in file.read_text().splitlines()]
-        return [line for line in lines if not line.startswith("engine: ")]
+        return [line for line in lines if not line.startswith(("engine: ", "memory: ", "attention: "))]
 
     def send(self, number: int, rank: int) -> None:
         """Send a signal to a rank and its data workers."""

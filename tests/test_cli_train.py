@@ -101,8 +101,11 @@ def test_a_signal_to_all_processes_saves_a_checkpoint_that_goes_on_bit_for_bit(
     errors = stop(process, lambda pid: os.killpg(pid, number))
     assert process.returncode == code, errors
     saved = step_of(newest_complete(output / "checkpoints")[0])
-    plan, stopped = errors.splitlines()
-    assert plan.startswith("engine: torch, cpu, float32; memory: ")
+    engine, plan, attention, stopped = errors.splitlines()
+    assert engine == "engine: torch, cpu, float32"
+    assert plan.startswith("memory: ")
+    assert attention.startswith("attention: own (")
+    assert "cuequivariance off: it runs on CUDA, not on cpu" in attention
     assert stopped == f"stopped after step {saved}; --resume goes on from there"
     assert 2 <= saved < 12
     assert last_state(output) == state_after(reference, saved)
@@ -141,7 +144,7 @@ def test_the_path_of_the_weights_is_printed(
     assert main(["train", "-c", str(path)]) == 0
     out, err = capsys.readouterr()
     assert out == f"{tmp_path / 'run' / 'weights.safetensors'}\n"
-    assert len(err.splitlines()) == 1
+    assert len(err.splitlines()) == 3
     assert main(["--quiet", "train", "-c", str(path), "--resume"]) == 0
     assert capsys.readouterr() == (out, "")
 
@@ -161,7 +164,7 @@ def test_an_interrupt_within_the_program_is_a_code_not_an_exit(
     monkeypatch.setattr(WeightAverage, "update", update)
     path = write_config(tiny_config(store, tmp_path / "run"), tmp_path)
     assert main(["train", "-c", str(path)]) == 143
-    assert capsys.readouterr().err.splitlines()[1:] == ["stopped after step 1; --resume goes on from there"]
+    assert capsys.readouterr().err.splitlines()[3:] == ["stopped after step 1; --resume goes on from there"]
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,7 +16,9 @@ from msaformer.device import choose_device, memory_bytes
 from msaformer.errors import ConfigError, TrainingError
 from msaformer.model.execution import Checkpoint as Checkpointer
 from msaformer.model.execution import Execution, execute_with
+from msaformer.model.kernel_choice import attention_line, choose_attention
 from msaformer.model.model import MSAFormer
+from msaformer.model.optional_kernels import AttentionNeed
 from msaformer.parallel.ranks import Ranks
 from msaformer.pretrained import load_initial_weights
 from msaformer.training.ema import WeightAverage
@@ -71,7 +73,9 @@ def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
     checkpoint = find_checkpoint(config, train_store.content_sha256, ranks) if resume else None
     plan = plan_memory(config, ranks, device)
     execution = execution_of(plan.policy, config, ranks.axial, checkpoint=_engine_checkpoint(plan))
+    need = _attention_need(config, device)
     with ranks.together():
+        execution = replace(execution, attention=choose_attention(config.execution.attention, need))
         if checkpoint is not None:
             check_tensors(checkpoint, trained)
             load_parameters(trained, checkpoint.tensors)
@@ -80,7 +84,9 @@ def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
     execute_with(trained, execution)
     engine = build_engine(trained, config, ranks, device)
     if ranks.is_first:
-        _say(f"{_sentence(engine, config, ranks, device)}; {plan.sentence()}")
+        _say(_sentence(engine, config, ranks, device))
+        _say(plan.sentence())
+        _say(attention_line(execution.attention, need))
     average = WeightAverage(engine.parameters(), config.optimizer.ema_decay)
     if checkpoint is not None:
         engine.load_moments(checkpoint.tensors)
@@ -93,7 +99,7 @@ def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
         engine=engine,
         average=average,
         first_step=checkpoint.step if checkpoint else 0,
-        evaluation=Execution(axial=ranks.axial, bfloat16=execution.bfloat16),
+        evaluation=replace(execution, checkpoint=None),
     )
 
 
@@ -192,6 +198,12 @@ def _start_from(path: Path, trained: TrainedModel, ranks: Ranks) -> None:
 def _say(line: str) -> None:
     if _log.isEnabledFor(logging.WARNING):  # not with --quiet
         print(line, file=sys.stderr)
+
+
+def _attention_need(config: Config, device: torch.device) -> AttentionNeed:
+    dtype = torch.bfloat16 if config.training.precision == "bfloat16" else torch.float32
+    widest = max(config.model.msa_head_channels, config.model.pair_head_channels)
+    return AttentionNeed.on(device, dtype, widest, training=True)
 
 
 def _engine_checkpoint(plan: MemoryPlan) -> Checkpointer | None:
