@@ -18,7 +18,7 @@ from training_cases import write_hairpins
 
 from msaformer.errors import ConfigError
 from msaformer.parallel.ranks import Ranks
-from msaformer.training.deepspeed_engine import deepspeed_config
+from msaformer.training.deepspeed_config import deepspeed_config
 
 JOB = Path(__file__).with_name("zero_job.py")
 TIMEOUT_S = 800  # of a machine busy with other work; 30 to 100 s on two quiet cores

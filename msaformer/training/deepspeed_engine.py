@@ -11,10 +11,10 @@ stage 0, and its autocast reduces gradients in bfloat16.
 from __future__ import annotations
 
 import logging
-import sys
+import os
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -26,6 +26,7 @@ from msaformer.data.batch import Batch
 from msaformer.errors import ConfigError
 from msaformer.model.execution import Checkpoint
 from msaformer.parallel.ranks import Ranks
+from msaformer.training.deepspeed_config import deepspeed_config
 from msaformer.training.engine import (
     MOMENTS,
     STEP,
@@ -36,14 +37,12 @@ from msaformer.training.engine import (
 )
 from msaformer.training.losses import Losses
 
-_BUCKET_ELEMENTS: Final = 50_000_000  # most that are reduced or gathered at once: 200 MB in float32
-
 
 class DeepSpeedEngine:
     """AdamW under ZeRO; see `Engine`. Made on every rank, with the same weights on each."""
 
     def __init__(self, trained: TrainedModel, config: Config, ranks: Ranks, device: torch.device) -> None:
-        deepspeed = _import_deepspeed(is_cpu=device.type == "cpu")
+        deepspeed = _import_deepspeed()
         self.network = trained.model
         self.trained = trained.to(device)
         self.device = device
@@ -186,7 +185,7 @@ class DeepSpeedEngine:
 
 def check_deepspeed(config: Config, ranks: Ranks) -> None:
     """Raise ConfigError when deepspeed is not installed, or keys for it are not passed on."""
-    _import_deepspeed(is_cpu=not torch.cuda.is_available())
+    _import_deepspeed()
     deepspeed_config(config, ranks, num_parameters=1)
 
 
@@ -195,7 +194,7 @@ def deepspeed_checkpoint() -> Checkpoint:
 
     It loses the gradient of an output that is a view, as an all-to-all may return one, so that outputs are copied.
     """
-    deepspeed = _import_deepspeed(is_cpu=not torch.cuda.is_available())
+    deepspeed = _import_deepspeed()
     deepspeed.init_distributed(auto_mpi_discovery=False, dist_init_required=False)
     deepspeed.checkpointing.configure(None, partition_activations=True)
 
@@ -209,65 +208,7 @@ def deepspeed_checkpoint() -> Checkpoint:
     return checkpoint
 
 
-def deepspeed_config(config: Config, ranks: Ranks, num_parameters: int) -> dict[str, Any]:
-    """DeepSpeed's configuration, derived from ours; `parallel.deepspeed` adds keys.
-
-    Raises ConfigError when one of the added keys is derived already.
-    """
-    parallel, training = config.parallel, config.training
-    passes = training.accumulation // ranks.data_ranks
-    bucket = min(num_parameters, _BUCKET_ELEMENTS)
-    zero: dict[str, Any] = {"stage": parallel.zero_stage}
-    if parallel.zero_stage > 0:
-        zero |= {"reduce_bucket_size": bucket, "allgather_bucket_size": bucket}
-    if parallel.zero_stage == 3:
-        zero |= {"stage3_prefetch_bucket_size": bucket, "stage3_max_live_parameters": 2 * num_parameters}
-    if parallel.offload_optimizer:
-        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
-    if parallel.offload_parameters:
-        zero["offload_param"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
-    derived: dict[str, Any] = {
-        "train_micro_batch_size_per_gpu": training.batch_size,
-        "gradient_accumulation_steps": passes,
-        "train_batch_size": training.batch_size * passes * ranks.world_size,
-        "gradient_clipping": config.optimizer.clip_norm,
-        "zero_optimization": zero,
-        "zero_allow_untested_optimizer": True,
-        "zero_force_ds_cpu_optimizer": False,
-        "steps_per_print": sys.maxsize,
-        "wall_clock_breakdown": False,
-    }
-    return _merged(derived, parallel.deepspeed, "parallel.deepspeed")
-
-
-_REFUSED: Final = {
-    "bf16": "set training.precision=bfloat16",
-    "fp16": "set training.precision=bfloat16",
-    "torch_autocast": "set training.precision=bfloat16",
-    "optimizer": "set the optimizer.* keys",
-    "scheduler": "set the optimizer.* keys",
-    "activation_checkpointing": "set execution.checkpointing",
-}
-
-
-def _merged(derived: dict[str, Any], added: Mapping[str, Any], place: str) -> dict[str, Any]:
-    merged = dict(derived)
-    for key, value in added.items():
-        if key in _REFUSED:
-            raise ConfigError(f"{place}.{key}: is not passed on; {_REFUSED[key]}")
-        known = derived.get(key)
-        if isinstance(known, dict) and isinstance(value, Mapping):
-            merged[key] = _merged(known, value, f"{place}.{key}")
-        elif key in derived and not key.endswith(("bucket_size", "max_live_parameters")):
-            raise ConfigError(
-                f"{place}.{key}: is derived from the keys of ours ({derived[key]!r}); leave it out"
-            )
-        else:
-            merged[key] = value
-    return merged
-
-
-def _import_deepspeed(*, is_cpu: bool) -> Any:
+def _import_deepspeed() -> Any:
     """Raises ConfigError when it is not installed."""
     # DeepSpeed calls collectives by names that torch 2.13 is about to retire, and warns at every other call.
     warnings.filterwarnings(
@@ -281,7 +222,7 @@ def _import_deepspeed(*, is_cpu: bool) -> Any:
             "pip install deepspeed, or start one process"
         ) from error
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
-    if is_cpu:
+    if os.environ.get("DS_ACCELERATOR") == "cpu":  # set where the ranks meet (`parallel/launch.py`)
         # Its shared-memory collectives are compiled at first use (a minute, and a compiler); gloo needs none of them.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     return deepspeed
