@@ -225,7 +225,6 @@ class ExecutionConfig(_Section):
     attention: Literal["auto", "own", "reference", "sdpa", "cuequivariance", "deepspeed"] = Field(
         "auto", description="kernel of pair-biased attention; auto: own, the one that runs everywhere"
     )
-    compile: bool = Field(False, description="torch.compile the blocks")
 
 
 class Config(_Section):
