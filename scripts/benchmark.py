@@ -16,6 +16,8 @@
     row_attention   pair-biased, forward and backward, N=64, L=256, 8 heads of 32; against einsum and softmax
     predict         N=512, L=300 with the released model, 2 threads, in a process of its own: time and peak memory
     axial           4 Evoformer blocks, N=L=128, one sample shared by 2 and 4 ranks of one thread; against one rank
+    plan            peaks of 32 settings, training and prediction, as `msaformer plan` has them; against measured ones
+    longest         longest protein predicted within 8 GiB, N=256, configs/small.yaml; against the plain network
     data            an optimizer step of two examples by 2 ranks of one thread through ZeRO 2; against one rank
 
 EVcouplings, pydca and fair-esm are fetched by `install_benchmark_peers`; a peer that is missing is named and left
@@ -58,6 +60,7 @@ from benchmark_measure import (
     threads_environment,
 )
 from benchmark_parallel import benchmark_axial, benchmark_data
+from benchmark_plan import benchmark_longest, benchmark_plan
 from benchmark_process import benchmark_process
 from benchmark_structure import benchmark_structure
 from benchmark_weights import benchmark_weights
@@ -183,6 +186,8 @@ PARTS: Final[dict[str, Callable[[bool], Iterator[Figure]]]] = {
     "gpu_blocks": benchmark_gpu_blocks,
     "predict": benchmark_predict,
     "axial": benchmark_axial,
+    "plan": benchmark_plan,
+    "longest": benchmark_longest,
     "data": benchmark_data,
 }
 

@@ -23,6 +23,8 @@ COMPARED = {
     "process",
     "axial",
     "data",
+    "plan",
+    "longest",
     "evoformer_block",
     "gpu_blocks",
 } | ({"axial_layer"} if (SCRIPTS.parent / ".benchmark" / "esm").is_dir() else set())

@@ -194,3 +194,33 @@ def test_predictions_do_not_depend_on_what_was_predicted_before(
     assert main(["predict", str(example.ALIGNMENT), str(good), "-o", str(tmp_path / "b"), *weights]) == 0
     first, second = (load_prediction(tmp_path / folder / "good.npz") for folder in ("a", "b"))
     assert np.array_equal(first.contact_probs, second.contact_probs)
+
+
+def test_a_target_that_needs_more_memory_fails_before_it_starts_and_what_would_fit_is_told(
+    good: Path, tmp_path: Path, random_weights: Path, terminal: Terminal
+) -> None:
+    options = ["-o", str(tmp_path / "out"), "--weights", str(random_weights)]
+    assert main(["predict", str(good), *options, "--memory", "1MB"]) == 1
+    terminal.shows_one_error(str(good), "N=3, L=40 needs", "of 1.00 MB; what fits: L ")
+    assert main(["predict", str(good), *options, "--memory", "lots"]) == 2
+    terminal.shows_one_error("--memory", "80GB", "'lots'")
+
+
+def test_a_memory_limit_is_kept_by_smaller_tables_or_fewer_sequences_and_said(
+    tmp_path: Path, random_weights: Path, terminal: Terminal
+) -> None:
+    inputs = ["predict", str(example.ALIGNMENT), "--weights", str(random_weights), "--max-depth", "100"]
+    free, limited = tmp_path / "free", tmp_path / "limited"
+    assert main([*inputs, "-o", str(free)]) == 0
+    assert terminal.read()[1] == ""
+    assert main([*inputs, "-o", str(limited), "--memory", "28MB", "--fewer-sequences"]) == 0
+    told = terminal.read()[1]
+    assert told.startswith("warning: dhfr: adapted to the memory: ")
+    assert len(told.splitlines()) == 1
+    used = load_prediction(limited / "dhfr.npz").model["sequences_used"]
+    assert isinstance(used, int)
+    assert 8 <= used < 100 == load_prediction(free / "dhfr.npz").model["sequences_used"]
+    assert main([*inputs, "-o", str(limited), "--memory", "28MB", "--fewer-sequences"]) == 0
+    assert "was kept" in terminal.read()[1]
+    assert main([*inputs, "-o", str(limited)]) == 1
+    terminal.shows_one_error("another --max-depth")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,11 +24,14 @@ from msaformer.errors import MSAFormerError, PredictionError
 
 if TYPE_CHECKING:
     from data_tools.alignment import Alignment
-    from msaformer.prediction import Prediction
+    from msaformer.parallel.ranks import Ranks
+    from msaformer.predict import Resources
+    from msaformer.pretrained import LoadedModel
 
 FAILURES: Final = "failures.tsv"
 # What torch says, on CUDA and on the CPU.
 _NO_MEMORY: Final = re.compile(r"out of memory|allocate memory|not enough memory")
+_TIMEOUT_S: Final = 1800  # a rank that waits longer for the others gives up, as in training
 _log = logging.getLogger(__name__)
 
 
@@ -73,6 +75,12 @@ _log = logging.getLogger(__name__)
     default=None,
     help="Give the network fewer sequences of a target that needs more memory, instead of failing it.",
 )
+@click.option(
+    "--axial",
+    type=click.IntRange(min=1),
+    metavar="D",
+    help="Processes that share each protein: all those that were started (torchrun --nproc_per_node=D).",
+)
 @click.option("--overwrite", is_flag=True, default=None, help="Predict again what is in DIR already.")
 def command(
     alignments: tuple[Path, ...],
@@ -82,6 +90,7 @@ def command(
     device: str | None,
     memory: str | None,
     fewer_sequences: bool | None,
+    axial: int | None,
     overwrite: bool | None,
 ) -> int:
     """Predict contacts and distances from each ALIGNMENT (any format that `inspect` reads).
@@ -90,29 +99,36 @@ def command(
     .rr (CASP). Inputs that fail are listed in DIR/failures.tsv, and the exit code is 3 (1 when all failed).
     """
     targets = named_targets(alignments)
-    from tqdm import tqdm
-
     from msaformer.device import choose_device
-    from msaformer.predict import Resources, predict
+    from msaformer.model.execution import Execution, execute_with
+    from msaformer.parallel.launch import find_launch, process_group
+    from msaformer.predict import Resources
     from msaformer.pretrained import load_model
     from msaformer.sizes import parse_size
 
+    launch = find_launch(os.environ)
+    if axial is not None and axial != launch.world_size:
+        raise click.UsageError(
+            f"--axial {axial} needs as many processes, not {launch.world_size}: torchrun --standalone "
+            f"--nproc_per_node={axial} -m msaformer predict …"
+        )
     limit = parse_size(memory, "--memory") if memory is not None else None
-    resources = Resources(limit, fewer_sequences=bool(fewer_sequences))
-
     model = load_model(weights)
-    model.network.to(choose_device(device or "auto"))
+    where = choose_device(device or "auto", launch.local_rank)
+    model.network.to(where)
     output.mkdir(parents=True, exist_ok=True)
-    earlier = Earlier(model.sha256, max_depth or model.network.config.max_depth, bool(fewer_sequences))
-    failures: dict[Path, str] = {}
-    for name, path in tqdm(targets.items(), unit="target", disable=not progress_is_shown()):
-        make = partial(predict, model=model, name=name, max_depth=max_depth, resources=resources)
-        try:
-            run_target(path, output / f"{name}.npz", make, None if overwrite else earlier)
-        except (DataToolsError, MSAFormerError, OSError, MemoryError, RuntimeError) as error:
-            failures[path] = describe_failure(error, path)
-            print_error(failures[path])
-    write_failures(failures, output / FAILURES)
+    resources = Resources(limit, fewer_sequences=bool(fewer_sequences))
+    wanted = Earlier(model.sha256, max_depth or model.network.config.max_depth, bool(fewer_sequences))
+    group = process_group(
+        launch, axial=launch.world_size, timeout_s=_TIMEOUT_S, use_cuda=where.type == "cuda"
+    )
+    with group as ranks:
+        job = Job(output, model, max_depth, resources, None if overwrite else wanted, ranks)
+        failures = predict_targets(targets, job)
+        del job  # it holds the group, as the network does
+        execute_with(model.network, Execution())
+    if launch.rank == 0:
+        write_failures(failures, output / FAILURES)
     return exit_code(len(failures), len(targets))
 
 
@@ -127,28 +143,74 @@ class Earlier:
     """It may have been made with fewer."""
 
 
-def run_target(
-    path: Path, finished: Path, predict: Callable[[Alignment], Prediction], earlier: Earlier | None
-) -> None:
-    """Predict one target and write its three files, `finished` (the `.npz`) last: where it stands, all is done.
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is the same for all targets."""
 
-    What stands there already is kept when it was made from this alignment as `earlier` says; None overwrites it.
+    output: Path
+    model: LoadedModel
+    max_depth: int | None
+    resources: Resources
+    earlier: Earlier | None
+    """None: what is there already is overwritten."""
+    ranks: Ranks
+    """All share each protein; the first writes and speaks."""
+
+
+def predict_targets(targets: dict[str, Path], job: Job) -> dict[Path, str]:
+    """Predict each target; return why some failed."""
+    from tqdm import tqdm
+
+    from msaformer.device import memory_bytes
+    from msaformer.predict import Resources
+
+    ranks = job.ranks
+    if not ranks.is_first:
+        logging.getLogger("msaformer").setLevel(logging.CRITICAL)
+    if ranks.world_size > 1:  # all must come to the same plan
+        device = next(job.model.network.parameters()).device
+        free = memory_bytes(device, ranks.local_size)
+        least = ranks.least(job.resources.memory_bytes or free)
+        job = replace(job, resources=Resources(least, job.resources.fewer_sequences, ranks.axial))
+    failures: dict[Path, str] = {}
+    for name, path in tqdm(
+        targets.items(), unit="target", disable=not (ranks.is_first and progress_is_shown())
+    ):
+        try:
+            run_target(name, path, job)
+        except (DataToolsError, MSAFormerError, OSError, MemoryError, RuntimeError) as error:
+            failures[path] = describe_failure(error, path)
+            if ranks.is_first:
+                print_error(failures[path])
+    return failures
+
+
+def run_target(name: str, path: Path, job: Job) -> None:
+    """Predict one target and write its three files, the `.npz` last: where it stands, all is done.
+
+    What stands there already is kept when it was made from this alignment as `job.earlier` says.
     """
     from data_tools.formats import read_alignment
+    from msaformer.predict import predict
     from msaformer.report.exports import write_casp_rr, write_csv
 
-    alignment = read_alignment(path)
-    if finished.exists() and earlier is not None:
-        check_same_input(finished, alignment, earlier)
+    finished, ranks = job.output / f"{name}.npz", job.ranks
+    with ranks.together():
+        alignment = read_alignment(path)
+        is_kept = ranks.is_first and finished.exists() and job.earlier is not None
+        if is_kept and job.earlier is not None:
+            check_same_input(finished, alignment, job.earlier)
+    if ranks.from_first(int(is_kept)):
         _log.warning("%s is there already and was kept; --overwrite predicts it again", finished)
         return
     if alignment.depth == 1:
         _log.warning("%s: an alignment of one sequence: co-evolution is empty, expect little", path)
-    prediction = predict(alignment)
-    write_csv(prediction, finished.with_name(f"{prediction.name}.csv"))
-    write_casp_rr(prediction, finished.with_name(f"{prediction.name}.rr"))
-    prediction.save(finished)
-    click.echo(str(finished))
+    prediction = predict(alignment, job.model, name=name, max_depth=job.max_depth, resources=job.resources)
+    if ranks.is_first:
+        write_csv(prediction, finished.with_name(f"{prediction.name}.csv"))
+        write_casp_rr(prediction, finished.with_name(f"{prediction.name}.rr"))
+        prediction.save(finished)
+        click.echo(str(finished))
 
 
 def check_same_input(finished: Path, alignment: Alignment, earlier: Earlier) -> None:

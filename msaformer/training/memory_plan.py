@@ -21,6 +21,7 @@ from msaformer.training.memory_policy import MemoryPolicy, policies
 from msaformer.training.memory_states import TrainingStates, count_parameters, training_states, uses_deepspeed
 from msaformer.training.memory_trace import Work, trace
 
+_FLOAT: Final = 4  # bytes
 RESERVE: Final = 0.05
 """Share of the memory that a plan leaves to what no ledger sees: fragments, and tables within torch's own kernels."""
 
@@ -168,40 +169,14 @@ def frugal_plan(setting: Setting) -> MemoryPlan:
 
 def plan_with(setting: Setting, policy: MemoryPolicy) -> MemoryPlan:
     """The plan with a given policy, whether it fits or not."""
-    config = setting.training
-    depth, length = setting.padded
-    if config is None:
-        states = TrainingStates(4 * count_parameters(setting.model).total, 0, 0, 0, 0, 0, 0)
-        done = trace(
-            Work(
-                setting.model,
-                depth,
-                length,
-                policy,
-                axial=setting.axial,
-                attention=_attention(setting),
-                device_type=setting.device_type,
-            )
-        )
+    work = work_of(setting, policy)
+    done = trace(work)
+    if setting.training is None:
+        states = TrainingStates(_FLOAT * count_parameters(setting.model).total, 0, 0, 0, 0, 0, 0)
     else:
-        states = training_states(config, setting.ranks, setting.device_type)
-        done = trace(
-            Work(
-                config.model,
-                depth,
-                length,
-                policy,
-                loss=config.loss,
-                batch_size=config.training.batch_size,
-                axial=setting.axial,
-                bfloat16=config.training.precision == "bfloat16",
-                attention=_attention(setting),
-                device_type=setting.device_type,
-                keeps_gradients=_keeps_gradients(config, setting),
-            )
-        )
+        states = training_states(setting.training, setting.ranks, setting.device_type)
     standing = states.parameters + states.optimizer + states.average + states.buffers
-    earlier_gradients = states.gradients if config is not None and _keeps_gradients(config, setting) else 0
+    earlier_gradients = states.gradients if work.keeps_gradients else 0
     return MemoryPlan(
         setting=setting,
         policy=policy,
@@ -214,6 +189,25 @@ def plan_with(setting: Setting, policy: MemoryPolicy) -> MemoryPlan:
         activations=done.peak - done.inputs,
         peak=standing + max(earlier_gradients + done.peak, states.gradients + states.step),
         host=states.host + done.host,
+    )
+
+
+def work_of(setting: Setting, policy: MemoryPolicy) -> Work:
+    """One pass of what is to be run."""
+    config = setting.training
+    depth, length = setting.padded
+    return Work(
+        setting.model,
+        depth,
+        length,
+        policy,
+        loss=config.loss if config else None,
+        batch_size=config.training.batch_size if config else 1,
+        axial=setting.axial,
+        bfloat16=config is not None and config.training.precision == "bfloat16",
+        attention=_attention(setting),
+        device_type=setting.device_type,
+        keeps_gradients=config is not None and _keeps_gradients(config, setting),
     )
 
 

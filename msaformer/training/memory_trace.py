@@ -114,6 +114,7 @@ def empty_batch(work: Work) -> Batch:
         distances=torch.zeros(pairs),
         masked_targets=torch.zeros(cells, dtype=torch.int64),
         orientations=torch.zeros(*pairs, NUM_ANGLES) if has_angles else None,
+        names=("",) * work.batch_size,
     )
 
 
