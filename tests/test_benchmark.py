@@ -32,7 +32,7 @@ COMPARED = {
 
 def benchmark(*options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(SCRIPTS / "benchmark.py"), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
 @pytest.fixture(scope="module")
