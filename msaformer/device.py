@@ -45,7 +45,7 @@ def memory_bytes(device: torch.device, ranks_here: int = 1) -> int:
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type == "mps":
         return int(torch.mps.recommended_max_memory()) - int(torch.mps.current_allocated_memory())
-    return min(_available_bytes(), *_control_group_bytes()) // ranks_here
+    return min([_available_bytes(), *_control_group_bytes()]) // ranks_here
 
 
 def _available_bytes() -> int:

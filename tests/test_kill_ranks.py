@@ -90,7 +90,7 @@ def names(output: Path) -> list[str]:
     return sorted(str(path) for path in relative if path.parts[0] != "tensorboard")
 
 
-@pytest.mark.parametrize("call", [-1, 0, 2, 5, 8, 10, 12, 14, 19, 23])
+@pytest.mark.parametrize("call", [-1, 0, 2, 5, 8, 10, 12, 14, 20, 21])
 def test_a_process_killed_inside_a_save_goes_on_bit_for_bit(
     call: int, store: Path, alone: Path, tmp_path: Path
 ) -> None:
