@@ -15,6 +15,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PositiveInt,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -66,9 +67,6 @@ class ModelConfig(_Section):
     )
 
 
-_Side = Annotated[int, Field(ge=1)]
-
-
 class DataConfig(_Section):
     """What a training example is made of. Paths are seen from the current directory."""
 
@@ -87,7 +85,9 @@ class DataConfig(_Section):
     mask_by: Literal["residue", "row", "column", "block"] = Field(
         "residue", description="what is masked together: single cells, whole rows, whole columns, rectangles"
     )
-    mask_block: tuple[_Side, _Side] = Field((4, 8), description="sequences and residues of a masked block")
+    mask_block: tuple[PositiveInt, PositiveInt] = Field(
+        (4, 8), description="sequences and residues of a masked block"
+    )
     drop_coevolution: float = Field(
         0.1, ge=0, le=1, description="share of examples without co-evolution maps"
     )

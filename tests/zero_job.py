@@ -2,8 +2,8 @@
 
     python -m torch.distributed.run --nproc_per_node=W tests/zero_job.py FOLDER AXIAL CASES
 
-CASES are "grid", ZeRO 0 to 3 with and without checkpointing, and "more", bfloat16 and DeepSpeed's checkpointing. Rank 0
-writes FOLDER/W-AXIAL.json: how far losses and gradients of each case are from those of one plain process. With
+CASES are "grid", ZeRO 0 to 3 with and without checkpointing, and "more": bfloat16, DeepSpeed's checkpointing, states and
+parameters in the host's memory. Rank 0 writes FOLDER/W-AXIAL.json: how far losses and gradients of each case are from those of one plain process. With
 MSAFORMER_TEST_DEVICE=cuda each rank takes a GPU (`scripts/check_gpu`).
 """
 
@@ -44,7 +44,9 @@ def config(folder: Path, stage: int, axial: int, checkpointing: str, precision: 
         model__num_blocks=2,
         data__validation=None,
     )
-    keys = {"zero_stage": stage, "axial": axial}
+    keys: dict[str, Any] = {"zero_stage": stage, "axial": axial}
+    if checkpointing == "offload":
+        keys |= {"offload_optimizer": True, "offload_parameters": stage == 3}
     if stage == 3:  # by default parameters as small as these are not shared at all
         keys["deepspeed"] = {"zero_optimization": {"stage3_param_persistence_threshold": 0}}
     return plain.model_copy(
@@ -89,6 +91,7 @@ def whole_gradients(engine: Any, ranks: Ranks) -> dict[str, torch.Tensor]:
 
 GRID = [(stage, how, "float32") for stage in range(4) for how in ("none", "blocks")]
 MORE = [(2, "none", "bfloat16"), (3, "blocks", "bfloat16"), (2, "deepspeed", "float32")]
+MORE += [(2, "offload", "float32"), (3, "offload", "float32")]
 
 
 def main(folder: Path, axial: int, cases: list[tuple[int, str, str]]) -> None:
