@@ -166,3 +166,19 @@ def test_dropout_draws_another_mask_at_every_place_and_step() -> None:
     assert not torch.equal(outs[1], outs[2])
     seeds = [part.seed for part in network.modules() if isinstance(part, SharedDropout)]
     assert all(one != other for one, other in pairwise(sorted(seeds)))
+
+
+@tied_or_not
+def test_a_block_writes_over_what_it_was_given_in_inference_mode_alone(tied: bool) -> None:
+    block = trunk(tied=tied).blocks[0]
+    msa, pair, *masks = tracks()
+    with torch.no_grad():
+        expected = block(msa, pair, *masks)
+    assert torch.equal(msa, tracks()[0])
+    assert torch.equal(pair, tracks()[1])
+    with torch.inference_mode():
+        found = block(msa, pair, *masks)
+    assert found[0].data_ptr() == msa.data_ptr()
+    assert found[1].data_ptr() == pair.data_ptr()
+    assert_near(found[0], expected[0])
+    assert_near(found[1], expected[1])

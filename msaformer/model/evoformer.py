@@ -17,6 +17,7 @@ from msaformer.config import ModelConfig
 from msaformer.model.column_attention import ColumnAttention
 from msaformer.model.dropout import SharedDropout
 from msaformer.model.execution import ExecutedModule
+from msaformer.model.functions.pieces import is_predicting
 from msaformer.model.outer_product import OuterProductMean
 from msaformer.model.row_attention import RowAttentionWithPairBias
 from msaformer.model.transition import Transition
@@ -59,13 +60,13 @@ class EvoformerBlock(ExecutedModule):
         msa_mask: Bool[Tensor, "B N L"],
         pair_mask: Bool[Tensor, "B L L"],
     ) -> tuple[Float[Tensor, "B R L c_m"], Float[Tensor, "B I L c_z"]]:
-        """Return both tracks, updated."""
+        """Return both tracks, updated; in inference mode in the memory of those given."""
         axial = self.execution.axial
-        msa = msa + self.drop_msa(self.row_attention(msa, pair, msa_mask))  # Algorithm 7
+        msa = _added(msa, self.drop_msa(self.row_attention(msa, pair, msa_mask)))  # Algorithm 7
         msa = axial.swap(msa, whole=2, sharded=1)  # rows to columns
         msa = _updated(msa, self.column_attention(msa, msa_mask))  # Algorithm 8
         msa = _updated(msa, self.msa_transition(msa))  # Algorithm 9
-        pair = pair + self.outer_product_mean(msa, msa_mask)  # Algorithm 10
+        pair = _added(pair, self.outer_product_mean(msa, msa_mask))  # Algorithm 10
         msa = axial.swap(msa, whole=1, sharded=2)  # columns to rows
         pair = _updated(pair, self.drop_outgoing(self.triangle_outgoing(pair, pair_mask)))  # Algorithm 11
         pair = _updated(pair, self.drop_incoming(self.triangle_incoming(pair, pair_mask)))  # Algorithm 12
@@ -97,6 +98,11 @@ class Evoformer(ExecutedModule):
             else:
                 msa, pair = recompute(block, msa, pair, msa_mask, pair_mask)
         return msa, pair
+
+
+def _added(track: Tensor, update: Tensor) -> Tensor:
+    """Their sum, for a track that the block was given, which its caller may need again unless it predicts."""
+    return track.add_(update) if is_predicting() else track + update
 
 
 def _updated(track: Tensor, update: Tensor) -> Tensor:

@@ -75,6 +75,13 @@ def kind_of(device: torch.device) -> str:
     return _planned_for.get() or device.type
 
 
+def is_predicting() -> bool:
+    """In inference mode, and in the plan of a prediction, nobody needs again what a block was given."""
+    return torch.is_inference_mode_enabled() or (
+        _planned_for.get() is not None and not torch.is_grad_enabled()
+    )
+
+
 def outside_autocast(method: _Method) -> _Method:
     """For `forward(ctx, x, …)` and `backward(ctx, grad)`: types are cast by hand within."""
 
