@@ -47,9 +47,9 @@ class ExecutedModule(nn.Module):
 
     execution: Execution = Execution()
 
-    def keeps_wide(self, channels: int) -> bool:
+    def keeps_wide(self, channels: int, from_channels: int = KEPT_FROM_CHANNELS) -> bool:
         """Whether a layer that reads `channels` keeps its wide tables for a backward pass."""
-        return self.execution.keep_wide and channels >= KEPT_FROM_CHANNELS and torch.is_grad_enabled()
+        return self.execution.keep_wide and channels >= from_channels and torch.is_grad_enabled()
 
 
 def execute_with(module: nn.Module, execution: Execution) -> None:

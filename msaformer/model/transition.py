@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -9,6 +11,8 @@ from msaformer.model.attention import LayerNorm
 from msaformer.model.execution import ExecutedModule
 from msaformer.model.functions.pieces import work_dtype
 from msaformer.model.functions.transition import TransitionOptions, transition
+
+_KEPT_FROM_CHANNELS: Final = 128  # of AlphaFold 2's pair track: one table, where attention would keep four
 
 
 class Transition(ExecutedModule):
@@ -25,6 +29,6 @@ class Transition(ExecutedModule):
 
     def forward(self, x: Float[Tensor, "*axes c"]) -> Float[Tensor, "*axes c"]:
         """Return the update of the track."""
-        keep = self.keeps_wide(self.widen.in_features)
+        keep = self.keeps_wide(self.widen.in_features, _KEPT_FROM_CHANNELS)
         options = TransitionOptions(self.gelu, work_dtype(x), self.execution.chunk_bytes, keep)
         return transition(x, self.norm, self.widen, self.narrow, options)
