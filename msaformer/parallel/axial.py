@@ -75,6 +75,25 @@ class AxialSharding:
         """Exchange the two residue axes of a pair table `[B, L, L, …]` sharded on the first; so is the result."""
         return self.swap(pair, 2, 1).transpose(1, 2)
 
+    # Without gradients, for functions that write their own backward pass.
+
+    def collected(self, x: Tensor, axis: int) -> Tensor:
+        """What `gather` returns."""
+        if self.size == 1:
+            return x
+        parts = x.new_empty((self.size, *x.shape))
+        self.collect(parts, x.contiguous())
+        return _joined(parts, axis)
+
+    def summed(self, x: Tensor, axis: int) -> Tensor:
+        """This rank's part along `axis` of the sum of the ranks' whole tables: the gradient of `collected`."""
+        if self.size == 1:
+            return x
+        parts = _parts(x, axis, self)
+        own = torch.empty_like(parts[0])
+        self.sum_parts(own, parts)
+        return own
+
     # What is sent between the ranks, all of it; `[D, …]` tables hold a part of each rank, or for each.
 
     def exchange(self, received: Tensor, sent: Tensor) -> None:
@@ -114,17 +133,11 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, axis: int, axial: AxialSharding) -> Tensor:
         ctx.axis, ctx.axial = axis, axial
-        parts = x.new_empty((axial.size, *x.shape))
-        axial.collect(parts, x.contiguous())
-        return _joined(parts, axis)
+        return axial.collected(x, axis)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        axial = ctx.axial
-        parts = _parts(grad, ctx.axis, axial)
-        own = torch.empty_like(parts[0])
-        axial.sum_parts(own, parts)
-        return own, None, None
+        return ctx.axial.summed(grad, ctx.axis), None, None
 
 
 class _Sum(torch.autograd.Function):
