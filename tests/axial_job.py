@@ -62,7 +62,7 @@ def dropout(axial: AxialSharding) -> Iterator[tuple[str, float]]:
 
 def tied_rows(axial: AxialSharding) -> Iterator[tuple[str, float]]:
     """Tied attention where every cell but those of the first position may be masked, unlike in a batch."""
-    N, L, c = 3 * axial.size, 7, 10
+    N, L, c = 3 * axial.size, 2 * axial.size, 10
     attention = randomized(GatedAttention(c, 2, 4, tied=True))
     x, bias = draw(2, N, L, c), draw(2, 2, L, L, seed=1)
     mask = draw(2, N, L, seed=2) > 1  # one in six: few keys are real on every rank
@@ -70,6 +70,7 @@ def tied_rows(axial: AxialSharding) -> Iterator[tuple[str, float]]:
     expected = torch.where(mask[..., None], attention(x, mask, bias), 0.0)
     execute_with(attention, Execution(axial=axial))
     x, mask, expected = (axial.take(whole, axis=1) for whole in (x, mask, expected))
+    bias = axial.take(bias, axis=2)
     found = torch.where(mask[..., None], attention(x, mask, bias), 0.0)
     yield "tied attention with a mask of its own in each row", difference(found, expected)
 

@@ -92,7 +92,26 @@ class AxialSharding:
         parts = _parts(x, axis, self)
         own = torch.empty_like(parts[0])
         self.sum_parts(own, parts)
+        self._let_go(parts, x)
         return own
+
+    def exchanged(self, x: Tensor, whole: int, sharded: int) -> Tensor:
+        """What `swap` returns."""
+        sent = _parts(x, whole, self)
+        received = torch.empty_like(sent)
+        self.exchange(received, sent)
+        self._let_go(sent, x)
+        out = _joined(received, sharded)
+        self._let_go(received, out)
+        return out
+
+    def _let_go(self, table: Tensor, kept: Tensor) -> None:
+        """Free a table that was sent or received, unless `kept` lies in the same memory.
+
+        To drop it would not do, as gloo's threads hold on to it until they get to run again.
+        """
+        if table.untyped_storage().data_ptr() != kept.untyped_storage().data_ptr():
+            table.untyped_storage().resize_(0)
 
     # What is sent between the ranks, all of it; `[D, …]` tables hold a part of each rank, or for each.
 
@@ -121,12 +140,12 @@ class _Swap(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, whole: int, sharded: int, axial: AxialSharding) -> Tensor:
         ctx.axes, ctx.axial = (whole, sharded), axial
-        return _all_to_all(x, whole, sharded, axial)
+        return axial.exchanged(x, whole, sharded)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         whole, sharded = ctx.axes
-        return _all_to_all(grad, sharded, whole, ctx.axial), None, None, None
+        return ctx.axial.exchanged(grad, sharded, whole), None, None, None
 
 
 class _Gather(torch.autograd.Function):
@@ -149,13 +168,6 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         return _all_reduced(grad, ctx.axial), None
-
-
-def _all_to_all(x: Tensor, whole: int, sharded: int, axial: AxialSharding) -> Tensor:
-    sent = _parts(x, whole, axial)
-    received = torch.empty_like(sent)
-    axial.exchange(received, sent)
-    return _joined(received, sharded)
 
 
 def _all_reduced(x: Tensor, axial: AxialSharding) -> Tensor:
