@@ -86,6 +86,13 @@ def test_tied_rows_see_the_keys_that_are_real_in_any_row_of_any_rank(size: int) 
 
 
 @sizes
+def test_every_kernel_is_given_the_pair_bias_of_all_ranks(size: int) -> None:
+    differences = found(size, "(untied|another kernel's) attention with .*")
+    assert len(differences) == 2
+    assert max(differences.values()) <= FLOAT32
+
+
+@sizes
 def test_predicted_logits_are_put_together_whole_and_symmetric(size: int) -> None:
     logits = found(size, "prediction: [a-z_]+")
     assert len(logits) == 5

@@ -1,7 +1,7 @@
 """The Evoformer stack (AlphaFold 2, Algorithm 6).
 
-Ranks that share a sample hold rows of both tracks between blocks; within a block, column attention
-and transition work on columns of the MSA track. Masks are whole on each rank.
+Ranks that share a sample hold rows of both tracks between blocks; within a block, column attention and transition work
+on columns of the MSA track. Masks are whole on each rank.
 
 Dimension key: B batch, N sequences, L residues, c_m / c_z channels of the MSA / pair track; R of the N
 sequences and I of the L residues lie on this rank (all, unless several share a sample).

@@ -92,7 +92,7 @@ class AxialSharding:
         parts = _parts(x, axis, self)
         own = torch.empty_like(parts[0])
         self.sum_parts(own, parts)
-        self._let_go(parts, x)
+        self.let_go(parts, x)
         return own
 
     def exchanged(self, x: Tensor, whole: int, sharded: int) -> Tensor:
@@ -100,12 +100,12 @@ class AxialSharding:
         sent = _parts(x, whole, self)
         received = torch.empty_like(sent)
         self.exchange(received, sent)
-        self._let_go(sent, x)
+        self.let_go(sent, x)
         out = _joined(received, sharded)
-        self._let_go(received, out)
+        self.let_go(received, out)
         return out
 
-    def _let_go(self, table: Tensor, kept: Tensor) -> None:
+    def let_go(self, table: Tensor, kept: Tensor) -> None:
         """Free a table that was sent or received, unless `kept` lies in the same memory.
 
         To drop it would not do, as gloo's threads hold on to it until they get to run again.

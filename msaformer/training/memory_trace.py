@@ -162,7 +162,7 @@ class _LoneRank(AxialSharding):
 
     collect = sum_parts = exchange
 
-    def _let_go(self, table: Tensor, kept: Tensor) -> None:
+    def let_go(self, table: Tensor, kept: Tensor) -> None:
         """Hollow tables go when the last one that sees them does."""
 
     def add_up(self, table: Tensor) -> None:
