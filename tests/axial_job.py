@@ -60,18 +60,20 @@ def dropout(axial: AxialSharding) -> Iterator[tuple[str, float]]:
         yield f"dropout shared over axis {shared_axis}", float(different.sum())
 
 
-def tied_rows(axial: AxialSharding) -> Iterator[tuple[str, float]]:
-    """Tied attention where every cell but those of the first position may be masked, unlike in a batch."""
-    N, L, c = 3 * axial.size, 7, 10
-    attention = randomized(GatedAttention(c, 2, 4, tied=True))
-    x, bias = draw(2, N, L, c), draw(2, 2, L, L, seed=1)
-    mask = draw(2, N, L, seed=2) > 1  # one in six: few keys are real on every rank
-    mask[:, :, 0] = True
-    expected = torch.where(mask[..., None], attention(x, mask, bias), 0.0)
-    execute_with(attention, Execution(axial=axial))
-    x, mask, expected = (axial.take(whole, axis=1) for whole in (x, mask, expected))
-    found = torch.where(mask[..., None], attention(x, mask, bias), 0.0)
-    yield "tied attention with a mask of its own in each row", difference(found, expected)
+def attentions(axial: AxialSharding) -> Iterator[tuple[str, float]]:
+    """Attention where every cell but those of the first position may be masked, unlike in a batch."""
+    N, L, c = 3 * axial.size, 2 * axial.size, 10
+    whole_x, whole_bias = draw(2, N, L, c), draw(2, 2, L, L, seed=1)
+    whole_mask = draw(2, N, L, seed=2) > 1  # one in six: few keys are real on every rank
+    whole_mask[:, :, 0] = True
+    x, mask = axial.take(whole_x, axis=1), axial.take(whole_mask, axis=1)
+    for name, kernel in {"tied": "own", "untied": "own", "another kernel's": "reference"}.items():
+        attention = randomized(GatedAttention(c, 2, 4, tied=name == "tied"))
+        expected = axial.take(attention(whole_x, whole_mask, whole_bias), axis=1)
+        execute_with(attention, Execution(axial=axial, attention=kernel))
+        found = attention(x, mask, axial.take(whole_bias, axis=2))
+        pair = (torch.where(mask[..., None], out, 0.0) for out in (found, expected))
+        yield f"{name} attention with a mask of its own in each row", difference(*pair)
 
 
 def network(axial: AxialSharding) -> Iterator[tuple[str, float]]:
@@ -235,7 +237,7 @@ def mask_of(name: str, batch: Batch, like: Tensor) -> Tensor:
 
 def main(axial: AxialSharding, folder: Path) -> None:
     report: dict[str, float] = {}
-    for check in (operations, dropout, tied_rows, network, peaks):
+    for check in (operations, dropout, attentions, network, peaks):
         report |= dict(check(axial))
     largest = torch.tensor(list(report.values()), dtype=torch.float64)
     dist.all_reduce(largest, dist.ReduceOp.MAX, group=axial.group)

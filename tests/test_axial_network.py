@@ -7,16 +7,22 @@ hidden channels that 2 and 4 do not divide.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from memory_cases import work
 from ranks import report_of_ranks
+
+from msaformer.model.execution import DEFAULT_CHUNK_BYTES
+from msaformer.training.memory_trace import trace
 
 JOB = Path(__file__).parent / "axial_job.py"
 OUTPUTS = ["msa", "pair", "contact_logits", "distogram_logits", "masked_msa_logits"]
 ORIENTATIONS = ["omega_logits", "theta_logits", "phi_logits"]
 OUTPUTS_OF = {"untied": OUTPUTS + ORIENTATIONS, "tied": OUTPUTS}
-PEAK_SHARE = {2: 0.55, 4: 0.30}
+PEAK_SHARE = {2: 0.53, 4: 0.28}
+"""Of one process's; at most 0.55 and 0.30 are asked for, and one more share of the MSA track in each block shows."""
 FLOAT32 = 1e-5
 """Relative; the whole gradient, and outputs some hundred float32 roundings deep."""
 FLOAT32_LAYER = 1e-4
@@ -80,6 +86,13 @@ def test_tied_rows_see_the_keys_that_are_real_in_any_row_of_any_rank(size: int) 
 
 
 @sizes
+def test_every_kernel_is_given_the_pair_bias_of_all_ranks(size: int) -> None:
+    differences = found(size, "(untied|another kernel's) attention with .*")
+    assert len(differences) == 2
+    assert max(differences.values()) <= FLOAT32
+
+
+@sizes
 def test_predicted_logits_are_put_together_whole_and_symmetric(size: int) -> None:
     logits = found(size, "prediction: [a-z_]+")
     assert len(logits) == 5
@@ -91,3 +104,11 @@ def test_predicted_logits_are_put_together_whole_and_symmetric(size: int) -> Non
 def test_a_rank_needs_its_share_of_the_memory(size: int) -> None:
     (share,) = found(size, "peak memory").values()
     assert share <= PEAK_SHARE[size]
+
+
+@sizes
+@pytest.mark.usefixtures("unchecked_shapes")
+def test_a_rank_needs_its_share_of_the_memory_of_a_larger_crop(size: int) -> None:
+    """As it would be without a rank that waits, and without numbers: see `test_memory_plan.py`."""
+    crop = work(c_m=64, c_z=64, depth=192, length=192, chunk_bytes=DEFAULT_CHUNK_BYTES, keeps_gradients=True)
+    assert trace(replace(crop, axial=size)).peak <= PEAK_SHARE[size] * trace(crop).peak

@@ -4,7 +4,7 @@ Row, column and triangle attention differ only in which axis they hand over as S
 AlphaFold 2 (Jumper et al. 2021), Supplement, Algorithms 7, 8, 13, 14.
 
 Dimension key: B batch, R rows attended independently, S positions along the attended axis, c channels, H heads,
-D channels a head.
+D channels a head; I of the S rows of the bias lie on this rank (all, unless several share a sample).
 """
 
 from __future__ import annotations
@@ -62,20 +62,23 @@ class GatedAttention(ExecutedModule):
         self,
         x: Float[Tensor, "B R S c"],
         mask: Bool[Tensor, "B R S"],
-        pair_bias: Float[Tensor, "B H S S"] | None = None,
+        pair_bias: Float[Tensor, "B H I S"] | None = None,
         norm: LayerNorm | None = None,
     ) -> Float[Tensor, "B R S c"]:
         """Update every position of `norm(x)`, or of `x`, from the real positions (`mask`) of its own row."""
+        axial, chunk_bytes = self.execution.axial, self.execution.chunk_bytes
         weights = AttentionWeights.of(norm, self.to_qkv, self.to_gate, self.to_out)
         eps = 0.0 if norm is None else norm.eps
         keep = self.keeps_wide(self.to_qkv.in_features)
-        options = AttentionOptions(self.num_heads, eps, work_dtype(x), self.execution.chunk_bytes, keep)
+        options = AttentionOptions(self.num_heads, eps, work_dtype(x), chunk_bytes, keep, axial)
         if self.tied:
             probs = self._tied_probs(tied_logits(x, mask, weights, options), mask, pair_bias)
             return tied_update(x, probs, mask, weights, options)
         kernel = self.execution.attention
         if kernel == "own" or (pair_bias is None and kernel in NEED_A_PAIR_BIAS):
             return gated_attention(x, mask, pair_bias, weights, options)
+        if pair_bias is not None:
+            pair_bias = axial.gather(pair_bias, axis=2)
         return self._by_kernel(KERNELS[kernel], x if norm is None else norm(x), mask, pair_bias)
 
     def _by_kernel(self, kernel: Kernel, x: Tensor, mask: Tensor, pair_bias: Tensor | None) -> Tensor:
@@ -91,13 +94,13 @@ class GatedAttention(ExecutedModule):
         self,
         logits: Float[Tensor, "B H S S"],
         mask: Bool[Tensor, "B R S"],
-        pair_bias: Float[Tensor, "B H S S"] | None,
+        pair_bias: Float[Tensor, "B H I S"] | None,
     ) -> Float[Tensor, "B H S S"]:
         """The one map of all rows, from this rank's part of the logits."""
         axial = self.execution.axial
         rows = axial.sum(mask.any(dim=-1).sum(dim=-1)).clamp(min=1)[:, None, None, None]
         logits = axial.sum(logits) * rows**-0.5
         if pair_bias is not None:
-            logits = logits + pair_bias.to(logits.dtype)
+            logits = logits + axial.gather(pair_bias, axis=2).to(logits.dtype)
         key_is_real = axial.sum(mask.sum(dim=1))[:, None, None, :] > 0
         return torch.softmax(logits.masked_fill(~key_is_real, MASKED_LOGIT), dim=-1)

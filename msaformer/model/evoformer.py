@@ -1,7 +1,7 @@
 """The Evoformer stack (AlphaFold 2, Algorithm 6).
 
-Ranks that share a sample hold rows of both tracks between blocks; within a block, from column attention to the outer
-product mean, they hold columns of the MSA track. Masks are whole on each rank.
+Ranks that share a sample hold rows of both tracks between blocks; within a block, column attention and transition work
+on columns of the MSA track. Masks are whole on each rank.
 
 Dimension key: B batch, N sequences, L residues, c_m / c_z channels of the MSA / pair track; R of the N
 sequences and I of the L residues lie on this rank (all, unless several share a sample).
@@ -66,8 +66,8 @@ class EvoformerBlock(ExecutedModule):
         msa = axial.swap(msa, whole=2, sharded=1)  # rows to columns
         msa = _updated(msa, self.column_attention(msa, msa_mask))  # Algorithm 8
         msa = _updated(msa, self.msa_transition(msa))  # Algorithm 9
-        pair = _added(pair, self.outer_product_mean(msa, msa_mask))  # Algorithm 10
         msa = axial.swap(msa, whole=1, sharded=2)  # columns to rows
+        pair = _added(pair, self.outer_product_mean(msa, msa_mask))  # Algorithm 10
         pair = _updated(pair, self.drop_outgoing(self.triangle_outgoing(pair, pair_mask)))  # Algorithm 11
         pair = _updated(pair, self.drop_incoming(self.triangle_incoming(pair, pair_mask)))  # Algorithm 12
         pair = _updated(pair, self.drop_starting(self.triangle_starting(pair, pair_mask)))  # Algorithm 13

@@ -34,8 +34,7 @@ class RowAttentionWithPairBias(ExecutedModule):
         msa_mask: Bool[Tensor, "B N L"],
     ) -> Float[Tensor, "B R L c_m"]:
         """Return the update of the MSA track."""
-        axial = self.execution.axial
         bias = normed_linear(pair, self.norm_pair, self.to_bias, self.execution.chunk_bytes)
-        bias = axial.gather(bias, axis=1).permute(0, 3, 1, 2)
-        out: Tensor = self.attention(msa, axial.take(msa_mask, axis=1), bias, norm=self.norm_msa)
+        mask, bias = self.execution.axial.take(msa_mask, axis=1), bias.permute(0, 3, 1, 2)
+        out: Tensor = self.attention(msa, mask, bias, norm=self.norm_msa)
         return out

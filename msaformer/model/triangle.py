@@ -89,7 +89,6 @@ class TriangleAttention(ExecutedModule):
         axial = self.execution.axial
         if not self.starting:
             pair, pair_mask = axial.transpose(pair), pair_mask.transpose(1, 2)
-        bias = normed_linear(pair, self.norm, self.to_bias, self.execution.chunk_bytes)
-        bias = axial.gather(bias, axis=1).permute(0, 3, 1, 2)
+        bias = normed_linear(pair, self.norm, self.to_bias, self.execution.chunk_bytes).permute(0, 3, 1, 2)
         out: Tensor = self.attention(pair, axial.take(pair_mask, axis=1), bias, norm=self.norm)
         return out if self.starting else axial.transpose(out)

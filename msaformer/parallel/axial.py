@@ -75,6 +75,44 @@ class AxialSharding:
         """Exchange the two residue axes of a pair table `[B, L, L, …]` sharded on the first; so is the result."""
         return self.swap(pair, 2, 1).transpose(1, 2)
 
+    # Without gradients, for functions that write their own backward pass.
+
+    def collected(self, x: Tensor, axis: int) -> Tensor:
+        """What `gather` returns."""
+        if self.size == 1:
+            return x
+        parts = x.new_empty((self.size, *x.shape))
+        self.collect(parts, x.contiguous())
+        return _joined(parts, axis)
+
+    def summed(self, x: Tensor, axis: int) -> Tensor:
+        """This rank's part along `axis` of the sum of the ranks' whole tables: the gradient of `collected`."""
+        if self.size == 1:
+            return x
+        parts = _parts(x, axis, self)
+        own = torch.empty_like(parts[0])
+        self.sum_parts(own, parts)
+        self.let_go(parts, x)
+        return own
+
+    def exchanged(self, x: Tensor, whole: int, sharded: int) -> Tensor:
+        """What `swap` returns."""
+        sent = _parts(x, whole, self)
+        received = torch.empty_like(sent)
+        self.exchange(received, sent)
+        self.let_go(sent, x)
+        out = _joined(received, sharded)
+        self.let_go(received, out)
+        return out
+
+    def let_go(self, table: Tensor, kept: Tensor) -> None:
+        """Free a table that was sent or received, unless `kept` lies in the same memory.
+
+        To drop it would not do, as gloo's threads hold on to it until they get to run again.
+        """
+        if table.untyped_storage().data_ptr() != kept.untyped_storage().data_ptr():
+            table.untyped_storage().resize_(0)
+
     # What is sent between the ranks, all of it; `[D, …]` tables hold a part of each rank, or for each.
 
     def exchange(self, received: Tensor, sent: Tensor) -> None:
@@ -102,29 +140,23 @@ class _Swap(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, whole: int, sharded: int, axial: AxialSharding) -> Tensor:
         ctx.axes, ctx.axial = (whole, sharded), axial
-        return _all_to_all(x, whole, sharded, axial)
+        return axial.exchanged(x, whole, sharded)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         whole, sharded = ctx.axes
-        return _all_to_all(grad, sharded, whole, ctx.axial), None, None, None
+        return ctx.axial.exchanged(grad, sharded, whole), None, None, None
 
 
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, axis: int, axial: AxialSharding) -> Tensor:
         ctx.axis, ctx.axial = axis, axial
-        parts = x.new_empty((axial.size, *x.shape))
-        axial.collect(parts, x.contiguous())
-        return _joined(parts, axis)
+        return axial.collected(x, axis)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        axial = ctx.axial
-        parts = _parts(grad, ctx.axis, axial)
-        own = torch.empty_like(parts[0])
-        axial.sum_parts(own, parts)
-        return own, None, None
+        return ctx.axial.summed(grad, ctx.axis), None, None
 
 
 class _Sum(torch.autograd.Function):
@@ -136,13 +168,6 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         return _all_reduced(grad, ctx.axial), None
-
-
-def _all_to_all(x: Tensor, whole: int, sharded: int, axial: AxialSharding) -> Tensor:
-    sent = _parts(x, whole, axial)
-    received = torch.empty_like(sent)
-    axial.exchange(received, sent)
-    return _joined(received, sharded)
 
 
 def _all_reduced(x: Tensor, axial: AxialSharding) -> Tensor:

@@ -162,5 +162,8 @@ class _LoneRank(AxialSharding):
 
     collect = sum_parts = exchange
 
+    def let_go(self, table: Tensor, kept: Tensor) -> None:
+        """Hollow tables go when the last one that sees them does."""
+
     def add_up(self, table: Tensor) -> None:
         """Leave `table` as it is."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from msaformer.model.functions.pieces import Norm, Sums, normalize, normalize_backward
+from msaformer.parallel.axial import UNSHARDED, AxialSharding
 
 _ALL = slice(None)
 
@@ -57,6 +58,8 @@ class AttentionOptions(NamedTuple):
     """For tables in passing."""
     keep: bool
     """The projections, for the backward pass; else they are computed again."""
+    axial: AxialSharding = UNSHARDED
+    """The ranks that hold the rows of the pair bias."""
 
 
 class AttentionLayer:

@@ -1,10 +1,12 @@
 """Layer norm, projections, attention, gate and output projection of a few rows at a time.
 
 Rows attend independently, so that a piece of them passes through the whole sub-layer before the next begins: neither
-queries, keys and values nor the gates of all rows exist at once. The pair bias is shared by the rows.
+queries, keys and values nor the gates of all rows exist at once. The pair bias is shared by the rows. Ranks that share
+a sample keep their part of it and gather it in each pass.
 
 Dimension key: B batch, R rows attended independently, S positions along the attended axis, H heads, D channels a head,
-c channels, n = r·S cells of a piece of r rows.
+c channels, n = r·S cells of a piece of r rows; I of the S rows of the bias lie on this rank (all, unless several share
+a sample).
 """
 
 from __future__ import annotations
@@ -32,11 +34,11 @@ _TABLES = 2  # of the size of the logits that the backward pass holds at a time
 def gated_attention(
     x: Float[Tensor, "B R S c"],
     mask: Bool[Tensor, "B R S"],
-    bias: Float[Tensor, "B H S S"] | None,
+    bias: Float[Tensor, "B H I S"] | None,
     weights: AttentionWeights,
     options: AttentionOptions,
 ) -> Float[Tensor, "B R S c_out"]:
-    """Attend along S in each row; keeps `x` and the bias, and the projections if asked to, for the backward pass."""
+    """Attend along S in each row; keeps `x` and the bias, and the projections if asked, for the backward pass."""
     if bias is not None:
         bias = bias.to(wide(options.dtype))
     out: Tensor = _GatedAttention.apply(x, bias, mask, options, *weights)  # type: ignore[no-untyped-call]
@@ -58,6 +60,7 @@ class _GatedAttention(torch.autograd.Function):
         kept = layer.place_for(x)
         ctx.options = options
         ctx.save_for_backward(x, bias, mask, kept, *flat)
+        bias = None if bias is None else options.axial.collected(bias, axis=2)
         masked = mask_logits(mask, options.dtype)
         out = torch.empty_like(x, dtype=options.dtype)  # strides of x: columns come as a transposed view
         for batch, rows in _pieces(x, options):
@@ -82,6 +85,7 @@ class _GatedAttention(torch.autograd.Function):
         layer = AttentionLayer(AttentionWeights(*flat), options)
         masked = mask_logits(mask, options.dtype)
         grad_x = torch.empty_like(x)
+        bias = None if bias is None else options.axial.collected(bias, axis=2)
         grad_bias = None if bias is None else torch.zeros_like(bias)
         sums = layer.sums(flat)
         for batch, rows in _pieces(x, options):
@@ -100,6 +104,8 @@ class _GatedAttention(torch.autograd.Function):
             grad_cells = layer.project_backward(grad_projected, normed, sums)
             grad_cells = layer.normalize_backward(grad_cells, cells, moments, sums)
             grad_x[batch, rows] = grad_cells.view(-1, *x.shape[2:])
+        if grad_bias is not None:
+            grad_bias = options.axial.summed(grad_bias, axis=2)
         return grad_x, grad_bias, None, None, *layer.gradients(sums, flat)
 
 

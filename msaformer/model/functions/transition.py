@@ -24,6 +24,8 @@ from msaformer.model.functions.pieces import (
     wide,
 )
 
+_TABLES = 3  # of the wide layer that the backward pass holds at a time: it, its activation, the gradient
+
 
 class TransitionOptions(NamedTuple):
     """What is no tensor."""
@@ -102,5 +104,5 @@ class _Transition(torch.autograd.Function):
 
 
 def _pieces(cells: Tensor, w_widen: Tensor, chunk_bytes: int) -> Iterator[slice]:
-    cell_bytes = len(w_widen) * wide(w_widen.dtype).itemsize
+    cell_bytes = _TABLES * len(w_widen) * wide(w_widen.dtype).itemsize
     return spans(len(cells), rows_at_once(cell_bytes, chunk_bytes, cells.device))
