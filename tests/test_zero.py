@@ -46,18 +46,18 @@ def report(folder: Path, ranks: int, axial: int, *cases: str) -> dict[str, dict[
 @pytest.mark.timeout(TIMEOUT_S + 20)
 @pytest.mark.parametrize(
     ("ranks", "axial", "cases"),
-    [(2, 1, ["grid", "more"]), (2, 2, ["grid", "more"]), (4, 4, ["grid"]), (4, 2, ["more"])],
+    [(2, 1, ["grid"]), (2, 2, ["grid", "more"]), (4, 4, ["grid"]), (4, 2, ["few"])],
 )
 def test_losses_and_gradients_are_those_of_one_process(
     ranks: int, axial: int, cases: list[str], folder: Path
 ) -> None:
     found = report(folder, ranks, axial, *cases)
-    assert len(found) == {"grid": 8, "more": 5}[cases[0]] + 5 * (len(cases) - 1)
+    assert len(found) == sum({"grid": 8, "more": 5, "few": 2}[name] for name in cases)
     for case, errors in found.items():
         exact = "float32" in case
         assert errors["loss_error"] <= (1e-5 if exact else 5e-3), (case, errors)
         assert errors["gradient_error"] <= (1e-5 if exact else 0.05), (case, errors)  # bfloat16: 8 bits
-        assert errors["losses"][-1] < errors["losses"][0] - 0.1  # it did learn
+        assert sum(errors["losses"][-5:]) < sum(errors["losses"][:5]) - 0.25  # it did learn
     if "bfloat16" in str(found):
         losses = {tuple(errors["losses"]) for case, errors in found.items() if "ZeRO 2" in case}
         assert len(losses) > 1  # precision made a difference
