@@ -53,7 +53,6 @@ from benchmark_measure import (
     machine,
     memory,
     peak_memory,
-    peak_resident_bytes,
     speed,
     stopwatch,
     table,
@@ -201,6 +200,7 @@ def predict_here(depth: int, length: int, max_depth: int) -> dict[str, Any]:
     from data_tools.features import featurize
     from msaformer.predict import predict_features
     from msaformer.pretrained import load_model
+    from msaformer.training.throughput import peak_resident_bytes
 
     tokens = family(depth, length, seed=0)
     names = tuple(f"sequence_{row}" for row in range(depth))

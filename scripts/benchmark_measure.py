@@ -114,17 +114,6 @@ def peak_memory(call: Callable[[], Any]) -> float:
     return most / MIB
 
 
-def peak_resident_bytes() -> int:
-    """The most memory of this process; Linux's `ru_maxrss` would count its parent's too."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return int(lines["VmHWM"].split()[0]) * 1024
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
-
-
 def threads_environment(threads: int) -> dict[str, str]:
     """Variables that bound the threads of numpy and torch; waiting threads sleep, as spinning counts as CPU time."""
     counts = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))

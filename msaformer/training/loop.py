@@ -91,9 +91,8 @@ def _run(setup: Setup, *, show_progress: bool) -> None:
             _show(bar, report)
             if done % training.log_every == 0 or last:
                 rates = throughput.record()
-                rates["memory_mib"] = -ranks.least(
-                    -math.ceil(rates["memory_mib"])
-                )  # the largest of all ranks
+                # The largest of all ranks.
+                rates["memory_mib"] = -ranks.least(-math.ceil(rates["memory_mib"]))
                 state = {"grad_norm": norm, "learning_rate": rate, "skipped": skipped.num_skipped}
                 if log is not None:
                     log.write(

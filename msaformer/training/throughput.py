@@ -107,10 +107,11 @@ def peak_memory_mib(device: torch.device) -> float:
         return torch.cuda.max_memory_allocated(device) / _MIB
     if device.type == "mps":
         return torch.mps.driver_allocated_memory() / _MIB
-    return _peak_resident_bytes() / _MIB
+    return peak_resident_bytes() / _MIB
 
 
-def _peak_resident_bytes() -> int:
+def peak_resident_bytes() -> int:
+    """The most memory that this process ever had resident."""
     status = Path("/proc/self/status")
     if status.exists():  # Linux, whose ru_maxrss counts the peak of the process that started this one too
         lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
