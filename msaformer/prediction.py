@@ -6,6 +6,7 @@ symmetric, so that three lines of numpy read it without this package; `metadata`
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zipfile
 import zlib
@@ -26,11 +27,35 @@ SYMMETRY_TOLERANCE: Final = 1e-3  # of a probability; matrix products of float32
 SUM_TOLERANCE: Final = 1e-2  # of a distogram's sum over bins; float16 on disk is off by less than 1e-3
 
 _ARRAYS: Final = ("contact_probs", "distogram_probs", "bin_edges", "expected_distance", "distance_std")
+_OPTIONAL_ARRAYS: Final = ("residue_index", "sequence_weights", "attention_probs", "attention_heads")
 _DAMAGE: Final = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError),
     *(zipfile.BadZipFile, zlib.error, NotImplementedError),
 )
 """What numpy and zipfile raise for a file that is no `.npz`, is cut short, or holds something else."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttentionMaps:
+    """Row attention of chosen blocks and heads, the mean over the sequences that the network was given.
+
+    Raises PredictionError at birth when the arrays do not fit each other.
+    """
+
+    heads: npt.NDArray[np.int32]
+    """`[M, 2]`, block and head of each map, both counted from 0."""
+    probs: npt.NDArray[np.float32]
+    """`[M, L, L]`, how much residue i (row) takes from residue j (column); rows sum to 1; float16 on disk."""
+
+    def __post_init__(self) -> None:
+        count = len(self.heads)
+        shape = self.probs.shape
+        if self.heads.shape != (count, 2) or len(shape) != 3 or shape[0] != count or shape[1] != shape[2]:
+            raise PredictionError(f"attention: {self.heads.shape} heads for {shape} maps")
+        if not np.isfinite(self.probs).all() or (self.probs.size and self.probs.min() < 0):
+            raise PredictionError("an attention map holds numbers that are no probabilities")
+        for array in (self.heads, self.probs):
+            array.setflags(write=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +88,17 @@ class Prediction:
     """Identity of the network: name, sha256 of the weights, number of sequences it was given."""
     alignment_sha256: str = ""
     """Identity of the alignment (`data_tools.alignment.alignment_sha256`); empty when unknown."""
+    residue_index: npt.NDArray[np.int32] = dataclasses.field(
+        default_factory=lambda: np.empty(0, dtype=np.int32)
+    )
+    """`[L]`, 0-based position of each residue in the query with the query's own insertions counted
+    (`Alignment.residue_index`); 0 to L - 1 when it is not given."""
+    chain_lengths: tuple[int, ...] = ()
+    """Residues of each chain of a complex, in the order of the sequence; one chain of L when it is not given."""
+    sequence_weights: npt.NDArray[np.float32] | None = None
+    """`[N]`, in (0, 1], weight of each sequence of the alignment, which sum to Neff; None when unknown."""
+    attention: AttentionMaps | None = None
+    """Only where it was asked for."""
 
     def __post_init__(self) -> None:
         _check_name(self.name)
@@ -85,6 +121,11 @@ class Prediction:
         if length == 0:
             raise PredictionError("the sequence is empty")
         self._check_values()
+        if self.residue_index.size == 0:
+            object.__setattr__(self, "residue_index", np.arange(length, dtype=np.int32))
+        if not self.chain_lengths:
+            object.__setattr__(self, "chain_lengths", (length,))
+        self._check_numbering()
 
     def _check_values(self) -> None:
         for field in ("contact_probs", "distogram_probs"):
@@ -100,6 +141,25 @@ class Prediction:
             )
         if (np.diff(self.bin_edges) <= 0).any():
             raise PredictionError("bin_edges must increase")
+
+    def _check_numbering(self) -> None:
+        if self.residue_index.shape != (self.length,) or (np.diff(self.residue_index) <= 0).any():
+            raise PredictionError(f"residue_index must be {self.length} increasing positions")
+        if sum(self.chain_lengths) != self.length or min(self.chain_lengths) < 1:
+            raise PredictionError(
+                f"chains of {self.chain_lengths} residues do not make the query's {self.length}"
+            )
+        if self.sequence_weights is not None and self.sequence_weights.shape != (self.depth,):
+            raise PredictionError(
+                f"{self.sequence_weights.shape} sequence weights for an alignment of {self.depth} sequences"
+            )
+        if self.attention is not None and self.attention.probs.shape[1] != self.length:
+            raise PredictionError(f"attention maps {self.attention.probs.shape} for {self.length} residues")
+
+    @property
+    def residue_numbers(self) -> npt.NDArray[np.int32]:
+        """`[L]`, 1-based number of each residue in the query, its insertions counted."""
+        return self.residue_index + 1
 
     @property
     def length(self) -> int:
@@ -138,9 +198,16 @@ class Prediction:
             "neff": self.neff,
             "model": dict(self.model),
             "alignment_sha256": self.alignment_sha256,
+            "chain_lengths": list(self.chain_lengths),
         }
         arrays: dict[str, Any] = {field: getattr(self, field) for field in _ARRAYS}
         arrays["distogram_probs"] = self.distogram_probs.astype(np.float16)
+        arrays["residue_index"] = self.residue_index
+        if self.sequence_weights is not None:
+            arrays["sequence_weights"] = self.sequence_weights
+        if self.attention is not None:
+            arrays["attention_heads"] = self.attention.heads
+            arrays["attention_probs"] = self.attention.probs.astype(np.float16)
         arrays["metadata"] = np.array(json.dumps(metadata, ensure_ascii=False))
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)
@@ -155,7 +222,8 @@ def load_prediction(path: str | Path) -> Prediction:
     """Read a prediction's `.npz` file; raises PredictionError naming the file and what to do."""
     try:
         with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {field: file[field] for field in (*_ARRAYS, "metadata")}
+            present = [field for field in _OPTIONAL_ARRAYS if field in file]
+            arrays = {field: file[field] for field in (*_ARRAYS, *present, "metadata")}
     except FileNotFoundError as error:
         raise PredictionError(f"{path}: no such file; make it with `msaformer predict`") from error
     except _DAMAGE as error:
@@ -177,7 +245,7 @@ def _from_arrays(arrays: dict[str, npt.NDArray[Any]]) -> Prediction:
     found = metadata.get("format")
     if found != FORMAT:
         raise PredictionError(f"its format is {found!r}, this version reads {FORMAT!r}")
-    numbers = {field: arrays[field].astype(np.float32) for field in _ARRAYS}
+    numbers: dict[str, Any] = {field: arrays[field].astype(np.float32) for field in _ARRAYS}
     sums = numbers["distogram_probs"].sum(axis=-1, keepdims=True)
     # float16 on disk is off by up to 1e-3; a sum of zero is refused by the record itself
     if (sums > 0).all():
@@ -189,8 +257,24 @@ def _from_arrays(arrays: dict[str, npt.NDArray[Any]]) -> Prediction:
         neff=float(metadata["neff"]),
         model=dict(metadata["model"]),
         alignment_sha256=str(metadata["alignment_sha256"]),
+        chain_lengths=tuple(int(count) for count in metadata.get("chain_lengths", ())),
+        attention=_attention_maps(arrays),
         **numbers,
+        **_numbering(arrays),
     )
+
+
+def _numbering(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """Fields that files of earlier versions lack."""
+    kinds = {"residue_index": np.int32, "sequence_weights": np.float32}
+    return {field: arrays[field].astype(kind) for field, kind in kinds.items() if field in arrays}
+
+
+def _attention_maps(arrays: dict[str, npt.NDArray[Any]]) -> AttentionMaps | None:
+    if "attention_heads" not in arrays:
+        return None
+    heads, probs = arrays["attention_heads"], arrays["attention_probs"]
+    return AttentionMaps(heads.astype(np.int32), probs.astype(np.float32))
 
 
 def _check_name(name: str) -> None:

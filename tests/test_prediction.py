@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from msaformer.errors import PredictionError
-from msaformer.prediction import Prediction, load_prediction
+from msaformer.prediction import AttentionMaps, Prediction, load_prediction
 
 
 def make_prediction(length=17, bins=6, seed=0, **changes):
@@ -167,3 +167,61 @@ def test_reading_and_scoring_a_prediction_needs_no_torch():
         "msaformer.report.plots; sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_numbering_weights_and_attention_survive_the_file(tmp_path):
+    rng = np.random.default_rng(3)
+    maps = rng.random((2, 17, 17)).astype(np.float32)
+    before = make_prediction(
+        residue_index=np.arange(4, 38, 2, dtype=np.int32),
+        chain_lengths=(10, 7),
+        sequence_weights=rng.random(321).astype(np.float32),
+        attention=AttentionMaps(np.array([[0, 1], [3, 0]], dtype=np.int32), maps),
+    )
+    before.save(tmp_path / "toy.npz")
+    after = load_prediction(tmp_path / "toy.npz")
+    assert after.chain_lengths == (10, 7)
+    assert after.residue_numbers.tolist() == list(range(5, 39, 2))
+    np.testing.assert_array_equal(after.sequence_weights, before.sequence_weights)
+    np.testing.assert_array_equal(after.attention.heads, before.attention.heads)
+    np.testing.assert_allclose(after.attention.probs, maps, atol=1e-3)
+
+
+def test_a_file_of_an_earlier_version_has_one_chain_numbered_from_1(tmp_path):
+    make_prediction().save(tmp_path / "toy.npz")
+    with np.load(tmp_path / "toy.npz") as file:
+        arrays = {key: file[key] for key in file if key != "residue_index"}
+    metadata = json.loads(str(arrays["metadata"]))
+    del metadata["chain_lengths"]
+    arrays["metadata"] = np.array(json.dumps(metadata))
+    np.savez(tmp_path / "old.npz", **arrays)
+    old = load_prediction(tmp_path / "old.npz")
+    assert old.chain_lengths == (17,)
+    assert old.residue_numbers.tolist() == list(range(1, 18))
+    assert old.sequence_weights is None
+    assert old.attention is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"residue_index": np.zeros(17, dtype=np.int32)}, "17 increasing positions"),
+        ({"chain_lengths": (10, 8)}, r"\(10, 8\) residues do not make the query's 17"),
+        ({"chain_lengths": (17, 0)}, "do not make"),
+        ({"sequence_weights": np.ones(3, dtype=np.float32)}, "alignment of 321 sequences"),
+        (
+            {"attention": AttentionMaps(np.zeros((1, 2), np.int32), np.zeros((1, 5, 5), np.float32))},
+            "for 17 residues",
+        ),
+    ],
+)
+def test_numbering_weights_and_attention_must_fit_the_sequence(changes, message):
+    with pytest.raises(PredictionError, match=message):
+        make_prediction(**changes)
+
+
+def test_attention_maps_must_fit_their_heads():
+    with pytest.raises(PredictionError, match="heads for"):
+        AttentionMaps(np.zeros((2, 2), np.int32), np.zeros((1, 5, 5), np.float32))
+    with pytest.raises(PredictionError, match="no probabilities"):
+        AttentionMaps(np.zeros((1, 2), np.int32), np.full((1, 5, 5), -1, np.float32))

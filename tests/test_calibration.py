@@ -1,0 +1,50 @@
+"""Reliability of predicted probabilities."""
+
+import numpy as np
+import pytest
+
+from msaformer.calibration import reliability
+from msaformer.errors import PredictionError
+
+
+def symmetric(length, pairs):
+    values = np.zeros((length, length))
+    for (i, j), value in pairs.items():
+        values[i, j] = values[j, i] = value
+    return values
+
+
+def test_bins_hold_what_was_said_and_what_came_true():
+    probs = symmetric(9, {(0, 6): 0.05, (0, 7): 0.31, (0, 8): 0.39, (1, 7): 0.35, (1, 8): 1.0, (2, 8): 0.9})
+    distances = np.full((9, 9), 20.0)
+    for pair in ((0, 7), (1, 8)):
+        distances[pair] = 7.9
+    distances[2, 8] = np.nan
+    found = reliability(probs, distances)
+    assert found.counts.tolist() == [1, 0, 0, 3, 0, 0, 0, 0, 0, 1]
+    assert found.mean_prob[[0, 3, 9]] == pytest.approx([0.05, 0.35, 1.0])
+    assert found.fraction[[0, 3, 9]] == pytest.approx([0, 1 / 3, 1])
+    assert np.isnan(found.fraction[1])
+    assert found.expected_error == pytest.approx((1 * 0.05 + 3 * (0.35 - 1 / 3) + 0) / 5)
+
+
+def test_an_edge_belongs_to_the_bin_above():
+    found = reliability(symmetric(7, {(0, 6): 0.3}), np.full((7, 7), 5.0))
+    assert found.counts[3] == 1
+
+
+def test_only_the_upper_triangle_far_enough_from_the_diagonal_counts():
+    probs = np.full((8, 8), 0.5)
+    assert reliability(probs, np.zeros((8, 8))).counts.sum() == 3
+    assert reliability(probs, np.zeros((8, 8)), min_separation=1).counts.sum() == 28
+
+
+def test_without_known_pairs_there_is_no_error():
+    assert np.isnan(reliability(np.zeros((3, 3)), np.zeros((3, 3))).expected_error)
+
+
+def test_what_is_no_probability_is_refused():
+    with pytest.raises(PredictionError, match=r"must lie in \[0, 1\], not \[2, 2\]"):
+        reliability(np.full((7, 7), 2.0), np.zeros((7, 7)))
+    with pytest.raises(PredictionError, match=r"\(7, 7\) and distances \(6, 6\)"):
+        reliability(np.zeros((7, 7)), np.zeros((6, 6)))
