@@ -54,8 +54,7 @@ class Truth:
     @property
     def is_resolved(self) -> npt.NDArray[np.bool_]:
         """`[L]`, True where the contact atom has coordinates."""
-        resolved: npt.NDArray[np.bool_] = np.isfinite(self.contact_atoms).all(axis=-1)
-        return resolved
+        return ~np.isnan(self.contact_atoms[:, 0])
 
     @property
     def num_unresolved(self) -> int:
