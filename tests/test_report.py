@@ -27,7 +27,7 @@ from data_tools.labels import label_distances
 from data_tools.structure import read_chains
 from msaformer.errors import PredictionError
 from msaformer.metrics import top_pairs
-from msaformer.report import payload, write_report
+from msaformer.report import packing, payload, write_report
 from msaformer.report.coverage import alignment_coverage
 from msaformer.report.page import PROGRAMS, VIEWER, VIEWER_VERSION, render_page
 from msaformer.report.viewer import view_structure
@@ -144,7 +144,7 @@ def test_a_precision_that_does_not_exist_is_null():
     prediction = prediction_from(np.zeros((3, 3)), "ACD")
     packed = payload.build_payload(prediction, labels=make_labels(np.zeros((3, 3), np.float32), "ACD"))
     assert {row["p_at_l"] for row in packed["truth"]["precision"]} == {None}
-    payload.to_json(packed)  # has no NaN to refuse
+    packing.to_json(packed)  # has no NaN to refuse
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_precision_that_does_not_exist_is_null():
     ],
 )
 def test_texts_from_outside_are_made_fit_to_show(text, shown):
-    assert payload.plain_text(text) == shown
+    assert packing.plain_text(text) == shown
 
 
 def test_hostile_texts_stay_data_in_the_page(distances, tmp_path):
@@ -176,7 +176,7 @@ def test_hostile_texts_stay_data_in_the_page(distances, tmp_path):
     data = json.loads(page.scripts[0][1])
     assert data["name"] == "<b>&amp;'\"{{data}}"
     assert attack.replace("\u2028", "�") in data["model"]
-    assert max(map(len, data["model"].values())) <= payload.MAX_TEXT
+    assert max(map(len, data["model"].values())) <= packing.MAX_TEXT
 
 
 def test_the_policy_allows_exactly_the_page_s_own_programs(prediction, distances, tmp_path):

@@ -20,7 +20,8 @@ from data_tools.atomic import atomic_path
 from data_tools.labels import Labels, label_distances
 from data_tools.structure import read_chains, select_chain
 from msaformer.prediction import Prediction
-from msaformer.report.payload import build_payload, plain_text, to_json
+from msaformer.report.packing import plain_text, to_json
+from msaformer.report.payload import build_payload
 from msaformer.report.structure_text import chain_pdb_text
 
 PROGRAMS: Final = (

@@ -6,11 +6,8 @@ a pair, zlib, base64. Bytes would blur a ranking, so the pairs that can be shown
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import json
-import zlib
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +18,7 @@ from msaformer.errors import PredictionError
 from msaformer.metrics import CONTACT_ANGSTROM, RangePrecision, precision_table, top_pairs
 from msaformer.prediction import Prediction
 from msaformer.report.coverage import alignment_coverage
+from msaformer.report.packing import Bytes, Json, pack, pack_triangle, plain_text
 
 SEPARATIONS: Final = (6, 12, 24)
 """Smallest |i - j| the reader can choose: all, medium and long, long range."""
@@ -30,10 +28,6 @@ PAIRS_PER_RESIDUE: Final = 3
 DISTANCE_STEP: Final = 0.2
 SPREAD_STEP: Final = 0.1  # Å a step of a packed standard deviation
 UNKNOWN: Final = 255
-MAX_TEXT: Final = 200
-
-Json = dict[str, Any]
-Bytes = npt.NDArray[np.uint8]
 
 
 def build_payload(
@@ -68,29 +62,6 @@ def build_payload(
         "structure": None if structure_text is None else pack(structure_text.encode("ascii", "replace")),
         "coverage": None if alignment is None else _coverage(prediction, alignment),
     }
-
-
-def to_json(payload: Json) -> str:
-    """Write JSON that is safe inside a script element: no `<`, no line separators, no NaN."""
-    text = json.dumps(payload, allow_nan=False, separators=(",", ":"), ensure_ascii=True)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def plain_text(value: object, limit: int = MAX_TEXT) -> str:
-    """Make a text from outside fit to show: control and bidi characters become �, long ones are cut."""
-    text = str(value)[: limit + 1]
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(letter if letter.isprintable() else "�" for letter in cut)
-
-
-def pack(data: bytes) -> str:
-    """Compress with zlib and write as base64."""
-    return base64.b64encode(zlib.compress(data, 9)).decode("ascii")
-
-
-def pack_triangle(matrix: Bytes) -> str:
-    """Pack the upper triangle of `matrix` `[L, L]`, without the diagonal, row after row."""
-    return pack(matrix[np.triu_indices(matrix.shape[0], k=1)].tobytes())
 
 
 def packed_distances(distances: npt.NDArray[np.float32]) -> Bytes:
