@@ -2,15 +2,9 @@
 
 import base64
 import dataclasses
-import hashlib
-import html.parser
-import json
-import re
 import zlib
-from importlib import resources
 
 import numpy as np
-import py3Dmol
 import pytest
 from report_cases import (
     LENGTH,
@@ -20,19 +14,12 @@ from report_cases import (
     make_labels,
     prediction_from,
 )
-from tiny_structures import pdb, residue
 
-from data_tools.errors import ChainMismatchError, StructureError
-from data_tools.labels import label_distances
-from data_tools.structure import read_chains
 from msaformer.errors import PredictionError
 from msaformer.metrics import top_pairs
-from msaformer.report import packing, payload, write_report
+from msaformer.report import packing, payload
 from msaformer.report.coverage import alignment_coverage
-from msaformer.report.page import PROGRAMS, VIEWER, VIEWER_VERSION, render_page
 from msaformer.report.viewer import view_structure
-
-VIEWER_SHA256 = "f7cc78921ae72e7623e89cdd111434f58c2efddd2ffda1cd212644b406fb8016"
 
 
 @pytest.fixture
@@ -47,33 +34,6 @@ def prediction(distances):
 
 def unpack(text, dtype=np.uint8):
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=dtype)
-
-
-class PageParser(html.parser.HTMLParser):
-    """Collects what the page's elements are, as a browser would see them."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.scripts, self.policy, self.title, self._inside = [], [], "", "", None
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        fields = dict(attrs)
-        self.tags.append(tag)
-        self._inside = (tag, fields)
-        if fields.get("http-equiv") == "Content-Security-Policy":
-            self.policy = fields["content"]
-        if tag == "script":
-            self.scripts.append([fields, ""])
-
-    def handle_endtag(self, tag):
-        self._inside = None
-
-    def handle_data(self, data):
-        if self._inside and self._inside[0] == "script":
-            self.scripts[-1][1] += data
-        if self._inside and self._inside[0] == "title":
-            self.title += data
 
 
 def test_packed_triangles_unpack_to_the_map(prediction, distances):
@@ -161,87 +121,6 @@ def test_texts_from_outside_are_made_fit_to_show(text, shown):
     assert packing.plain_text(text) == shown
 
 
-def test_hostile_texts_stay_data_in_the_page(distances, tmp_path):
-    attack = "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>\u2028]]>"
-    prediction = prediction_from(
-        distances, SEQUENCE, name="<b>&amp;'\"{{data}}", model={attack: attack, "x" * 999: "y" * 100_000}
-    )
-    labels = make_labels(distances, author_name=attack)
-    write_report(prediction, tmp_path / "page.html", labels=labels)
-    page = PageParser((tmp_path / "page.html").read_text(encoding="utf-8"))
-    assert page.tags.count("script") == 2
-    assert "img" not in page.tags
-    assert page.title == "<b>&amp;'\"{{data}} · predicted contacts"
-    assert not set(page.scripts[0][1]) & set("<>&")
-    data = json.loads(page.scripts[0][1])
-    assert data["name"] == "<b>&amp;'\"{{data}}"
-    assert attack.replace("\u2028", "�") in data["model"]
-    assert max(map(len, data["model"].values())) <= packing.MAX_TEXT
-
-
-def test_the_policy_allows_exactly_the_page_s_own_programs(prediction, distances, tmp_path):
-    path = tmp_path / "page.html"
-    write_report(prediction, path, labels=make_labels(distances))
-    text = path.read_bytes().decode("utf-8")
-    assert "\r" not in text
-    page = PageParser(text)
-    programs = [script for fields, script in page.scripts if fields.get("type") != "application/json"]
-    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in programs]
-    directives = dict(part.strip().split(" ", 1) for part in page.policy.split(";"))
-    assert directives["script-src"] == " ".join(f"'sha256-{digest}'" for digest in digests)
-    assert directives["default-src"] == directives["connect-src"] == "'none'"
-    assert "unsafe-eval" not in page.policy
-
-
-def test_our_programs_are_short_ask_no_network_and_evaluate_nothing():
-    assets = resources.files("msaformer.report") / "assets"
-    for name in (*PROGRAMS, "style.css", "page.html"):
-        text = (assets / name).read_text(encoding="utf-8")
-        assert len(text.splitlines()) <= 300, name
-        assert not re.search(
-            r"https?:|//cdn|\beval\(|new Function|innerHTML|\bfetch\(|XMLHttpRequest|@import", text
-        ), name
-        assert "</script" not in text or name == "page.html"
-
-
-def test_the_viewer_is_the_one_we_vendored_and_py3dmol_uses():
-    assets = resources.files("msaformer.report") / "assets"
-    content = (assets / VIEWER).read_bytes()
-    assert hashlib.sha256(content).hexdigest() == VIEWER_SHA256
-    assert b"</script" not in content.lower()
-    assert b"<!--" not in content
-    assert py3Dmol.__version__ == VIEWER_VERSION
-    assert "University of Pittsburgh" in (assets / "3Dmol-LICENSE.txt").read_text(encoding="utf-8")
-    assert f"v{VIEWER_VERSION}" in (assets / "3Dmol-min.js.LICENSE.txt").read_text(encoding="utf-8")
-
-
-def test_the_viewer_is_left_out_of_a_page_without_structure(prediction, tmp_path):
-    write_report(prediction, tmp_path / "page.html")
-    assert (tmp_path / "page.html").stat().st_size < 100_000
-    assert "$3Dmol=" not in render_page("x", "{}", with_viewer=False)
-    assert len(render_page("x", "{}", with_viewer=True)) > 500_000
-
-
-def test_the_same_prediction_makes_the_same_page(prediction, tmp_path):
-    for name in ("a.html", "b.html"):
-        write_report(prediction, tmp_path / name, alignment=make_alignment())
-    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
-
-
-def test_what_does_not_belong_together_is_refused_and_leaves_no_file(prediction, distances, tmp_path):
-    path = tmp_path / "page.html"
-    with pytest.raises(PredictionError, match="query is not the predicted sequence"):
-        write_report(prediction, path, alignment=make_alignment(SEQUENCE[::-1]))
-    with pytest.raises(PredictionError, match="mapped to 3 residues"):
-        write_report(prediction, path, labels=make_labels(distances[:3, :3], "ACD"))
-    with pytest.raises(StructureError, match="no such file"):
-        write_report(prediction, path, structure_path=tmp_path / "none.pdb")
-    (tmp_path / "other.pdb").write_text(pdb([atom for k in range(1, 9) for atom in residue(k, "TRP")]))
-    with pytest.raises(ChainMismatchError, match=r"other\.pdb"):
-        write_report(prediction, path, structure_path=tmp_path / "other.pdb")
-    assert [file.name for file in tmp_path.iterdir()] == ["other.pdb"]
-
-
 def test_coverage_sorts_by_identity_and_counts_the_whole_alignment():
     alignment = make_alignment(rows=30)
     full, few = alignment_coverage(alignment), alignment_coverage(alignment, max_rows=7)
@@ -263,21 +142,3 @@ def test_the_notebook_view_draws_true_and_false_contacts(prediction, distances):
     assert (script.count("#0072B2"), script.count("#D55E00")) == (hits, 10 - hits)
     with pytest.raises(PredictionError, match="labels have 3"):
         view_structure(prediction, make_labels(distances[:3, :3], "ACD"), "")
-
-
-def test_labels_of_the_real_example_reach_the_page(tmp_path):
-    source = resources.files("msaformer") / "example" / "dhfr.pdb.gz"
-    with resources.as_file(source) as path:
-        chain = read_chains(path)[0]
-        labels = label_distances(chain.sequence, chain, source=path)
-        prediction = prediction_from(labels.distances, chain.sequence, name="DHFR")
-        write_report(prediction, tmp_path / "page.html", structure_path=path, chain="A")
-    page = PageParser((tmp_path / "page.html").read_text(encoding="utf-8"))
-    data = json.loads(page.scripts[0][1])
-    assert data["truth"]["chain"] == "A"
-    text = unpack(data["structure"]).tobytes().decode()
-    assert {int(line[22:26]) for line in text.splitlines() if line.startswith("ATOM")} == {
-        k + 1 for k, number in enumerate(chain.residue_numbers) if number
-    }
-    assert "HOH" not in text
-    assert (tmp_path / "page.html").stat().st_size < 1_000_000

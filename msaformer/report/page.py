@@ -1,19 +1,15 @@
 """Write a prediction as one HTML file that shows it, with no network, no server and nothing installed.
 
 The file is a fixed template (`assets/page.html`) into which the style, the programs and one JSON object are put; only
-the JSON and the title depend on the data, and both are escaped. A content security policy allows the programs by
-their hashes and nothing else: no network, no `eval`.
+the JSON and the title depend on the data, and both are escaped. A content security policy allows the programs and the
+style by their hashes and nothing else: no network, no `eval`.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import re
-from importlib import resources
 from pathlib import Path
-from typing import Final
 
 from data_tools.alignment import Alignment
 from data_tools.atomic import atomic_path
@@ -22,21 +18,8 @@ from data_tools.structure import read_chains, select_chain
 from msaformer.prediction import Prediction
 from msaformer.report.packing import plain_text, to_json
 from msaformer.report.payload import build_payload
+from msaformer.report.programs import Parts, SharedParts, asset, inline_parts
 from msaformer.report.structure_text import chain_pdb_text
-
-PROGRAMS: Final = (
-    "data.js",
-    "map.js",
-    "mapview.js",
-    "coverage.js",
-    "structure.js",
-    "exports.js",
-    "panels.js",
-    "page.js",
-)
-"""Files of `assets/` that make the page's own program, in this order, in one scope."""
-VIEWER: Final = "3Dmol-min.js"
-VIEWER_VERSION: Final = "2.5.5"
 
 
 def write_report(
@@ -47,12 +30,14 @@ def write_report(
     chain: str | None = None,
     labels: Labels | None = None,
     alignment: Alignment | None = None,
+    shared: SharedParts | None = None,
 ) -> None:
     """Write the page to `path`, whole or not at all.
 
     With `structure_path` the true contacts of its `chain` (the best match if None) and the structure in 3D are shown;
     `labels` saves finding them again, and may also stand alone: true contacts without 3D. With `alignment`, its
-    coverage. Raises StructureError, ChainNotFoundError, ChainMismatchError or PredictionError when they do not fit.
+    coverage. With `shared`, style and programs are not carried but loaded from there. Raises StructureError,
+    ChainNotFoundError, ChainMismatchError or PredictionError when they do not fit.
     """
     if labels is None and structure_path is not None:
         chains = read_chains(structure_path)
@@ -62,42 +47,21 @@ def write_report(
     if labels is not None and structure_path is not None:
         structure_text = chain_pdb_text(structure_path, labels.chain)
     payload = build_payload(prediction, labels=labels, structure_text=structure_text, alignment=alignment)
-    text = render_page(prediction.name, to_json(payload), with_viewer=structure_text is not None)
+    with_viewer = structure_text is not None
+    parts = inline_parts(with_viewer=with_viewer) if shared is None else shared.parts(with_viewer=with_viewer)
+    text = render_page(prediction.name, to_json(payload), parts)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def render_page(title: str, json_text: str, *, with_viewer: bool) -> str:
-    """Put style, programs and data into the template."""
-    program = "\n".join(_asset(name) for name in PROGRAMS)
-    scripts = [f'"use strict";\n(() => {{\n{program}\n}})();\n']
-    if with_viewer:
-        scripts.insert(0, _asset(VIEWER))
-    assert not any("</script" in script.lower() or "<!--" in script for script in scripts)  # ours, and tested
-    parts = {
-        "policy": content_security_policy(scripts),
+def render_page(title: str, json_text: str, parts: Parts) -> str:
+    """Put the parts and the data into the template."""
+    fields = {
+        "policy": parts.policy,
         "title": html.escape(plain_text(title)),
-        "style": _asset("style.css"),
+        "style": parts.style,
         "data": json_text,
-        "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
+        "library": parts.library,
+        "program": parts.program,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _asset("page.html"))
-
-
-def content_security_policy(scripts: list[str]) -> str:
-    """Allow these scripts by hash, pictures the page makes itself, and nothing from anywhere."""
-    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
-    return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
-        "worker-src blob:; connect-src 'none'; form-action 'none'; base-uri 'none'"
-    )
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-
-
-def _asset(name: str) -> str:
-    """Read a file of `assets/`; line ends are made `\\n`, as a browser does before it hashes."""
-    text = resources.files("msaformer.report").joinpath("assets", name).read_text(encoding="utf-8")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], asset("page.html"))

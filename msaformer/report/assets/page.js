@@ -17,9 +17,9 @@ async function start() {
   map = new MapView(byId("map"), byId("tip"), protein, { onPick: pick, say: (text) => byId("live").textContent = text });
   byId("map").setAttribute("aria-label", `Contact map of ${protein.length} residues`);
   await startCoverage(raw);
-  await startStructure(raw);
   update();
   pick(null);
+  await startStructure(raw);
   connectDownloads(protein, () => state.pairs, byId("map"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
 }
@@ -103,19 +103,25 @@ async function startCoverage(raw) {
 }
 
 async function startStructure(raw) {
+  document.querySelector("main").classList.toggle("no-structure", !raw.truth);
+  byId("chain").textContent = raw.truth ? `chain ${raw.truth.chain}` : "";
   const message = byId("viewer-message");
+  if (raw.structure) {
+    await afterPaint();
+    await loadLibrary();
+  }
   let reason = whyNo3D(Boolean(raw.structure), Boolean(raw.truth));
   if (!reason) {
     try {
       structure = new StructureView(byId("viewer"), protein, new TextDecoder().decode(await inflate(raw.structure)));
+      structure.show(state.shown);
+      if (state.picked) pick(state.picked); // picked in the map meanwhile
     } catch (error) {
       reason = `The structure cannot be drawn: ${error.message}`;
     }
   }
-  document.querySelector("main").classList.toggle("no-structure", !raw.truth);
   message.textContent = reason || "";
   message.hidden = !reason;
-  byId("chain").textContent = raw.truth ? `chain ${raw.truth.chain}` : "";
 }
 
 start().catch((error) => {
