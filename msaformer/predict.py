@@ -15,6 +15,10 @@ import torch
 
 from data_tools.alignment import Alignment, alignment_sha256
 from data_tools.features import MSAFeatures, featurize
+from data_tools.formats.colabfold import chain_columns
+from msaformer import __version__
+from msaformer.chains import chain_of_residue
+from msaformer.config import ModelConfig
 from msaformer.data.batch import collate
 from msaformer.data.dataset import NUM_MAPS, full_sample
 from msaformer.device import memory_bytes
@@ -31,6 +35,9 @@ from msaformer.training.memory_search import explain_misfit, largest_depth
 _log = logging.getLogger(__name__)
 _ROUND: Final = 64  # residues, to multiples of which a length is rounded up in a first, shared plan
 _LAST_BIN_CENTER: Final = 22.0  # Å; stands for every distance of 20 Å and more
+# Residues between two chains in what the network is told of their places, so that it sees no bond there: 200, as in
+# predictions of complexes by AlphaFold 2's monomer model (Bryant et al. 2022, Nat. Commun. 13:1265; ColabFold).
+_CHAIN_BREAK: Final = 200
 _SEED: Final = 0  # of the choice of sequences, so that a prediction can be repeated
 
 
@@ -71,6 +78,7 @@ def predict(
         name=name,
         max_depth=plan.setting.depth,
         execution=Execution(axial=resources.axial, chunk_bytes=plan.policy.chunk_bytes),
+        chain_lengths=tuple(columns.stop - columns.start for columns in chain_columns(alignment)),
     )
 
 
@@ -82,16 +90,20 @@ def predict_features(
     name: str,
     max_depth: int | None = None,
     execution: Execution | None = None,
+    chain_lengths: tuple[int, ...] = (),
 ) -> Prediction:
     """The same from features already made, as `execution` says and whatever memory that takes.
 
-    `sequence` is the query.
+    `sequence` is the query; `chain_lengths` the residues of each chain of a complex, one chain if empty.
     """
     depth = _checked_depth(max_depth, model)
     execution = Execution() if execution is None else execution
     execute_with(model.network, execution)
     device = next(model.network.parameters()).device
-    sample = full_sample(features, depth, np.random.default_rng(_SEED))
+    shown = replace(
+        features, residue_index=separated(features.residue_index, chain_lengths, model.network.config)
+    )
+    sample = full_sample(shown, depth, np.random.default_rng(_SEED))
     with torch.inference_mode():
         batch = collate([sample], NUM_MAPS, multiple_of=execution.axial.size)
         maps = predicted_maps(model.network, batch.to(device))
@@ -108,9 +120,59 @@ def predict_features(
         distance_std=spread,
         depth=features.depth,
         neff=features.neff,
-        model={"name": model.name, "sha256": model.sha256, "sequences_used": sample.tokens.shape[0]},
+        model={
+            "name": model.name,
+            "sha256": model.sha256,
+            "sequences_used": sample.tokens.shape[0],
+            "configuration": configuration_line(model.network.config),
+            "msaformer": __version__,
+            "torch": torch.__version__,
+            "device": device_name(device),
+            "precision": "bfloat16" if execution.bfloat16 else "float32",
+        },
         alignment_sha256=alignment_sha256(features.tokens, features.deletion_matrix),
+        residue_index=features.residue_index,
+        chain_lengths=chain_lengths,
+        sequence_weights=features.weights,
     )
+
+
+def separated(
+    residue_index: npt.NDArray[np.int32], chain_lengths: tuple[int, ...], config: ModelConfig
+) -> npt.NDArray[np.int32]:
+    """`residue_index` `[L]` as the network is shown it: with a break before each chain but the first.
+
+    A break is wider than the largest separation that the network tells apart (`max_relative_position`, 32 in the
+    released models), so that to it all pairs of two chains are as far apart as the farthest within one.
+    """
+    if len(chain_lengths) < 2:
+        return residue_index
+    width = max(_CHAIN_BREAK, config.max_relative_position)
+    return residue_index + width * chain_of_residue(chain_lengths)
+
+
+def configuration_line(config: ModelConfig) -> str:
+    """The network's shape in words, for people."""
+    parts = [
+        _counted(config.num_blocks, "block"),
+        f"c_m {config.c_m}",
+        f"c_z {config.c_z}",
+        f"{config.msa_heads} x {config.msa_head_channels} heads of the MSA",
+        f"{config.pair_heads} x {config.pair_head_channels} of the pairs",
+        _counted(config.num_recycles, "recycle"),
+        "tied rows" if config.tied_rows else "untied rows",
+        "co-evolution maps" if config.coevolution else "no co-evolution maps",
+    ]
+    return ", ".join(parts)
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def device_name(device: torch.device) -> str:
+    """The kind of device, and what it calls itself: "cpu", "cuda (NVIDIA H100 80GB HBM3)"."""
+    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
 
 
 def plan_within(resources: Resources, model: LoadedModel, depth: int, length: int, name: str) -> MemoryPlan:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_tools.atomic import atomic_path
+from msaformer.chains import residue_labels
 from msaformer.errors import PredictionError
 
 FORMAT: Final = "msaformer-prediction-1"
@@ -85,14 +86,17 @@ class Prediction:
     neff: float
     """Effective number of sequences at 80 % identity (`data_tools.weights`)."""
     model: Mapping[str, str | int | float]
-    """Identity of the network: name, sha256 of the weights, number of sequences it was given."""
+    """Identity of the run: name, sha256 of the weights, `sequences_used` (those that the network was given),
+    `configuration` in words, versions of `msaformer` and `torch`, `device` and `precision`; only the first three in
+    files of earlier versions."""
     alignment_sha256: str = ""
     """Identity of the alignment (`data_tools.alignment.alignment_sha256`); empty when unknown."""
     residue_index: npt.NDArray[np.int32] = dataclasses.field(
         default_factory=lambda: np.empty(0, dtype=np.int32)
     )
     """`[L]`, 0-based position of each residue in the query with the query's own insertions counted
-    (`Alignment.residue_index`); 0 to L - 1 when it is not given."""
+    (`Alignment.residue_index`); 0 to L - 1 when it is not given. It runs on through the chains of a complex, without
+    the break that the network was shown between them; `residue_labels` number each chain for itself."""
     chain_lengths: tuple[int, ...] = ()
     """Residues of each chain of a complex, in the order of the sequence; one chain of L when it is not given."""
     sequence_weights: npt.NDArray[np.float32] | None = None
@@ -158,8 +162,13 @@ class Prediction:
 
     @property
     def residue_numbers(self) -> npt.NDArray[np.int32]:
-        """`[L]`, 1-based number of each residue in the query, its insertions counted."""
+        """`[L]`, 1-based number of each residue in the query, its insertions counted, all chains through."""
         return self.residue_index + 1
+
+    @property
+    def residue_labels(self) -> tuple[str, ...]:
+        """`[L]`, names to show: "12", in a complex "B12", residue 12 of the second chain (`msaformer.chains`)."""
+        return residue_labels(self.residue_index, self.chain_lengths)
 
     @property
     def length(self) -> int:

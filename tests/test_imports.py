@@ -44,7 +44,7 @@ LEVELS: dict[str, list[set[str]]] = {
     "msaformer": [
         {"errors", "example"},
         {"config", "sizes"},
-        {"metrics", "prediction", "device", "parallel", "calibration", "pair_scores"},
+        {"metrics", "prediction", "device", "parallel", "calibration", "pair_scores", "chains"},
         {"data", "model", "report", "potts"},
         {"pretrained"},
         {"training", "predict"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -9,6 +11,9 @@ import torch
 from training_cases import MODEL, hairpin
 
 from data_tools.alignment import Alignment
+from data_tools.annotations import Annotations, ChainSegment
+from data_tools.features import featurize
+from msaformer import __version__
 from msaformer.config import ModelConfig
 from msaformer.model.heads import BIN_EDGES, NUM_BINS
 from msaformer.model.model import MSAFormer
@@ -45,7 +50,20 @@ def test_a_prediction_describes_the_whole_alignment_and_the_model(model: LoadedM
     assert prediction.depth == 9
     assert prediction.neff == pytest.approx(hairpin("x", length=13, depth=9).features.neff)
     assert 4 < prediction.neff < 9  # not of the 4 sequences that the network saw
-    assert prediction.model == {"name": "random", "sha256": "ab" * 32, "sequences_used": 4}
+    assert prediction.model == {
+        "name": "random",
+        "sha256": "ab" * 32,
+        "sequences_used": 4,
+        "configuration": "1 block, c_m 8, c_z 8, 2 x 4 heads of the MSA, 2 x 4 of the pairs, 1 recycle, "
+        "untied rows, co-evolution maps",
+        "msaformer": __version__,
+        "torch": torch.__version__,
+        "device": "cpu",
+        "precision": "float32",
+    }
+    assert prediction.sequence_weights is not None
+    assert prediction.sequence_weights.sum() == pytest.approx(prediction.neff)
+    assert prediction.chain_lengths == (13,)
     assert prediction.distogram_probs.shape == (13, 13, NUM_BINS)
     np.testing.assert_array_equal(prediction.bin_edges, BIN_EDGES)
     assert prediction.contact_probs.std() > 0.01  # this network does have an opinion
@@ -57,6 +75,33 @@ def test_predictions_repeat_whatever_the_global_generators_hold(model: LoadedMod
     first = predict(given, model, name="toy")
     torch.manual_seed(2)
     assert_same(predict(given, model, name="toy"), first)
+
+
+def test_a_column_left_out_of_the_query_leaves_its_number_free(model: LoadedModel) -> None:
+    given = alignment(3, 5)
+    deletions = given.deletion_matrix.copy()
+    deletions[0] = [2, 0, 1, 0, 0]
+    gapped = Alignment(given.names, given.tokens, deletions)
+    prediction = predict(gapped, model, name="toy")
+    assert prediction.residue_numbers.tolist() == [3, 4, 6, 7, 8]
+    assert prediction.residue_labels == ("3", "4", "6", "7", "8")
+    assert not np.array_equal(prediction.contact_probs, predict(given, model, name="toy").contact_probs)
+
+
+def test_chains_are_shown_to_the_network_farther_apart_than_it_can_tell(model: LoadedModel) -> None:
+    """Far enough: a break of 10,000 residues predicts the same, no break another."""
+    given = alignment(6, 12)
+    chains = Annotations(chains=(ChainSegment(5, 1), ChainSegment(7, 2)))
+    complex_of = Alignment(given.names, given.tokens, given.deletion_matrix, annotations=chains)
+    found = predict(complex_of, model, name="toy")
+    assert found.chain_lengths == (5, 7)
+    assert found.residue_index.tolist() == list(range(12))
+    assert found.residue_labels[4:7] == ("A5", "B1", "B2")
+    features = featurize(given)
+    index = np.where(np.arange(12) < 5, 0, 10_000) + np.arange(12)
+    apart = replace(features, residue_index=index.astype(np.int32))
+    assert_same(found, predict_features(apart, given.query, model, name="toy"))
+    assert not np.array_equal(found.contact_probs, predict(given, model, name="toy").contact_probs)
 
 
 @pytest.mark.parametrize(("depth", "length"), [(9, 13), (1, 13), (1, 1), (5, 1), (3, 4)])
@@ -106,7 +151,6 @@ def test_copies_of_the_query_add_nothing_but_rounding(model: LoadedModel) -> Non
     copies = Alignment(
         ("q", "a", "b"), np.repeat(query.tokens, 3, axis=0), np.repeat(query.deletion_matrix, 3, axis=0)
     )
-    from data_tools.features import featurize
     from msaformer.data.cropping import standardize_maps
 
     np.testing.assert_array_equal(standardize_maps(featurize(copies).coevolution), 0)
