@@ -6,9 +6,10 @@ import numpy as np
 
 from data_tools.alignment import Alignment
 from data_tools.alphabet import encode
-from data_tools.labels import Labels
+from data_tools.labels import Labels, pairwise_distances
 from data_tools.structure import Chain
 from msaformer.prediction import Prediction
+from msaformer.report.truth import Truth
 
 LENGTH = 40
 SEQUENCE = ("ACDEFGHIKLMNPQRSTVWY" * 2)[:LENGTH]
@@ -44,16 +45,8 @@ def prediction_from(distances, sequence, *, name="toy", seed=0, noise=2.2, **cha
 
 
 def chain_like_distances(length, *, seed=0):
-    """Distances `[L, L]` Å of a compact random walk: near neighbours close, some far pairs in contact."""
-    rng = np.random.default_rng(seed)
-    steps = rng.normal(size=(length, 3))
-    position = np.zeros((length, 3))
-    for k in range(1, length):
-        pull = -0.06 * position[k - 1]
-        step = steps[k] + pull
-        position[k] = position[k - 1] + 3.8 * step / np.linalg.norm(step)
-    gaps = position[:, None] - position[None, :]
-    return np.sqrt((gaps**2).sum(-1)).astype(np.float32)
+    """Distances `[L, L]` Å between `chain_like_positions`."""
+    return pairwise_distances(chain_like_positions(length, seed=seed))
 
 
 def make_labels(distances, sequence=SEQUENCE, lost=(), **chain_fields):
@@ -87,3 +80,35 @@ def make_alignment(sequence=SEQUENCE, rows=9, seed=0):
     tokens[changed] = rng.integers(0, 22, size=int(changed.sum()))
     names = ("query", *(f"seq{k}" for k in range(1, rows)))
     return Alignment(names, tokens.astype(np.uint8), np.zeros(tokens.shape, dtype=np.uint16))
+
+
+def chain_like_positions(length, *, seed=0):
+    """Contact atoms `[L, 3]` Å of a compact random walk: near neighbours close, some far pairs in contact."""
+    rng = np.random.default_rng(seed)
+    steps = rng.normal(size=(length, 3))
+    position = np.zeros((length, 3))
+    for k in range(1, length):
+        step = steps[k] - 0.06 * position[k - 1]
+        position[k] = position[k - 1] + 3.8 * step / np.linalg.norm(step)
+    return position.astype(np.float32)
+
+
+def make_truth(positions, *, lost=(), outside=(), chain="A", first_number=101, **changes):
+    """A truth of contact atoms `[L, 3]`, numbered from 101; residues `lost` not resolved, `outside` in no chain."""
+    length = len(positions)
+    atoms = positions.copy()
+    atoms[[*lost, *outside]] = np.nan
+    absent = {*lost, *outside}
+    fields = {
+        "distances": pairwise_distances(atoms),
+        "contact_atoms": atoms,
+        "chain_names": tuple("" if k in outside else chain for k in range(length)),
+        "residue_numbers": tuple("" if k in absent else str(k + first_number) for k in range(length)),
+        "seqres_numbers": np.array([0 if k in outside else k + 7 for k in range(length)], dtype=np.int32),
+        "secondary_structure": "".join(
+            " " if k in absent else "HHHHHH--EEEE--"[k % 14] for k in range(length)
+        ),
+        "identity": 1.0,
+        "mismatches": 0,
+    }
+    return Truth(**(fields | changes))

@@ -14,8 +14,9 @@ from report_cases import (
     LENGTH,
     SEQUENCE,
     chain_like_distances,
+    chain_like_positions,
     make_alignment,
-    make_labels,
+    make_truth,
     prediction_from,
 )
 from tiny_structures import pdb, residue
@@ -41,6 +42,11 @@ VIEWER_SHA256 = "f7cc78921ae72e7623e89cdd111434f58c2efddd2ffda1cd212644b406fb801
 @pytest.fixture
 def distances():
     return chain_like_distances(LENGTH)
+
+
+@pytest.fixture
+def positions():
+    return chain_like_positions(LENGTH)
 
 
 @pytest.fixture
@@ -88,9 +94,9 @@ def directives(policy):
     return dict(part.strip().split(" ", 1) for part in policy.split(";"))
 
 
-def test_the_policy_allows_exactly_the_page_s_own_programs(prediction, distances, tmp_path):
+def test_the_policy_allows_exactly_the_page_s_own_programs(prediction, positions, tmp_path):
     path = tmp_path / "page.html"
-    write_report(prediction, path, labels=make_labels(distances))
+    write_report(prediction, path, truth=make_truth(positions))
     text = path.read_bytes().decode("utf-8")
     assert "\r" not in text
     page = PageParser(text)
@@ -169,12 +175,12 @@ def test_the_same_prediction_makes_the_same_page(prediction, tmp_path):
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 
-def test_what_does_not_belong_together_is_refused_and_leaves_no_file(prediction, distances, tmp_path):
+def test_what_does_not_belong_together_is_refused_and_leaves_no_file(prediction, positions, tmp_path):
     path = tmp_path / "page.html"
     with pytest.raises(PredictionError, match="query is not the predicted sequence"):
         write_report(prediction, path, alignment=make_alignment(SEQUENCE[::-1]))
     with pytest.raises(PredictionError, match="mapped to 3 residues"):
-        write_report(prediction, path, labels=make_labels(distances[:3, :3], "ACD"))
+        write_report(prediction, path, truth=make_truth(positions[:3]))
     with pytest.raises(StructureError, match="no such file"):
         write_report(prediction, path, structure_path=tmp_path / "none.pdb")
     (tmp_path / "other.pdb").write_text(pdb([atom for k in range(1, 9) for atom in residue(k, "TRP")]))
@@ -183,13 +189,13 @@ def test_what_does_not_belong_together_is_refused_and_leaves_no_file(prediction,
     assert [file.name for file in tmp_path.iterdir()] == ["other.pdb"]
 
 
-def test_hostile_texts_stay_data_in_the_page(distances, tmp_path):
+def test_hostile_texts_stay_data_in_the_page(distances, positions, tmp_path):
     attack = "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>\u2028]]>"
     prediction = prediction_from(
         distances, SEQUENCE, name="<b>&amp;'\"{{data}}", model={attack: attack, "x" * 999: "y" * 100_000}
     )
-    labels = make_labels(distances, author_name=attack)
-    write_report(prediction, tmp_path / "page.html", labels=labels)
+    truth = make_truth(positions, chain=attack)
+    write_report(prediction, tmp_path / "page.html", truth=truth)
     page = PageParser((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert page.tags.count("script") == 2
     assert "img" not in page.tags
@@ -210,7 +216,7 @@ def test_labels_of_the_real_example_reach_the_page(tmp_path):
         write_report(prediction, tmp_path / "page.html", structure_path=path, chain="A")
     page = PageParser((tmp_path / "page.html").read_text(encoding="utf-8"))
     data = json.loads(page.scripts[0][1])
-    assert data["truth"]["chain"] == "A"
+    assert set(data["truth"]["chainNames"]) == {"A"}
     text = zlib.decompress(base64.b64decode(data["structure"])).decode()
     assert {int(line[22:26]) for line in text.splitlines() if line.startswith("ATOM")} == {
         k + 1 for k, number in enumerate(chain.residue_numbers) if number

@@ -10,21 +10,30 @@ from report_cases import (
     LENGTH,
     SEQUENCE,
     chain_like_distances,
+    chain_like_positions,
     make_alignment,
     make_labels,
+    make_truth,
     prediction_from,
 )
 
 from msaformer.errors import PredictionError
 from msaformer.metrics import top_pairs
+from msaformer.pair_scores import PairScores
 from msaformer.report import packing, payload
 from msaformer.report.coverage import alignment_coverage
+from msaformer.report.pair_list import listed_pairs
 from msaformer.report.viewer import view_structure
 
 
 @pytest.fixture
 def distances():
     return chain_like_distances(LENGTH)
+
+
+@pytest.fixture
+def positions():
+    return chain_like_positions(LENGTH)
 
 
 @pytest.fixture
@@ -36,73 +45,119 @@ def unpack(text, dtype=np.uint8):
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=dtype)
 
 
-def test_packed_triangles_unpack_to_the_map(prediction, distances):
-    labels = make_labels(distances)
-    packed = payload.build_payload(prediction, labels=labels)
+def test_packed_triangles_unpack_to_the_map(prediction):
+    packed = payload.build_payload(prediction)
     upper = np.triu_indices(LENGTH, k=1)
-    assert np.abs(unpack(packed["prob"]) / 255 - prediction.contact_probs[upper]).max() <= 0.5 / 255 + 1e-6
-    steps = unpack(packed["expected"]) * packed["distanceStep"]
-    assert np.abs(steps - prediction.expected_distance[upper]).max() <= packed["distanceStep"] / 2 + 1e-5
-    assert np.array_equal(unpack(packed["truth"]["distances"]) < 40, distances[upper] < 8)
+    steps, probs = unpack(packed["prob"]), prediction.contact_probs[upper]
+    assert (np.abs((steps + 0.5) / packed["probSteps"] - probs) <= 0.5 / packed["probSteps"] + 1e-6).all()
+    distances = unpack(packed["expected"]) * packed["distanceStep"]
+    assert np.abs(distances - prediction.expected_distance[upper]).max() <= packed["distanceStep"] / 2 + 1e-5
     for i, j in ((0, 1), (3, 17), (LENGTH - 2, LENGTH - 1)):  # the page's own formula for the place of a pair
         cell = i * (2 * LENGTH - i - 1) // 2 + (j - i - 1)
-        assert unpack(packed["prob"])[cell] == round(float(prediction.contact_probs[i, j]) * 255)
+        assert steps[cell] == int(200 * float(prediction.contact_probs[i, j]))
 
 
-def test_packing_a_distance_never_moves_it_across_eight_angstrom():
-    below, above = np.nextafter(np.float32(8), np.float32(0)), np.nextafter(np.float32(8), np.float32(9))
-    values = np.array([0, 7.9, below, 8.0, above, 8.1, 50.9, 999, np.nan], dtype=np.float32)
-    assert payload.packed_distances(values).tolist() == [0, 39, 39, 40, 40, 40, 254, 254, 255]
+def test_a_packed_probability_never_crosses_a_threshold():
+    below, above = np.nextafter(np.float32(0.5), np.float32([0, 1]))
+    probs = np.array([0, 0.0049, below, 0.5, above, 0.995, 1.00001], dtype=np.float32)
+    assert payload.packed_probs(probs).tolist() == [0, 0, 99, 100, 100, 199, 200]
 
 
-@pytest.mark.parametrize("separation", payload.SEPARATIONS)
+def test_true_distances_are_computed_from_the_coordinates_in_the_order_that_numpy_uses(positions):
+    truth = make_truth(positions, lost=(3,))
+    packed = payload.build_payload(prediction_from(truth.distances, SEQUENCE), truth=truth)["truth"]
+    atoms = unpack(packed["atoms"], "<f4").reshape(LENGTH, 3).astype(float)
+    for i, j in ((0, 1), (3, 9), (5, 39)):  # as data.js does
+        x, y, z = atoms[i] - atoms[j]
+        assert np.array_equal(
+            np.float32((x * x + y * y + z * z) ** 0.5), truth.distances[i, j], equal_nan=True
+        )
+
+
+@pytest.mark.parametrize("window", [(6, 99), (12, 99), (24, 99), (6, 11), (12, 23)])
 @pytest.mark.parametrize("lost", [(), (0, 7, 8, 33)])
-def test_the_listed_pairs_hold_whatever_the_reader_can_ask_for(prediction, distances, separation, lost):
-    labels = make_labels(distances, lost=lost)
-    known = ~np.isnan(labels.distances)
-    listed = list(zip(*payload.shown_pairs(prediction, known), strict=True))
-    ranked = zip(*top_pairs(prediction.contact_probs, min_separation=separation), strict=True)
+def test_the_listed_pairs_hold_whatever_a_click_can_ask_for(prediction, positions, window, lost):
+    truth = make_truth(positions, lost=lost)
+    known = ~np.isnan(truth.distances)
+    listed = list(zip(*listed_pairs(prediction, truth), strict=True))
+    ranked = top_pairs(prediction.contact_probs, min_separation=window[0], max_separation=window[1])
     judged, expected = 0, []
-    for pair in ranked:
+    for pair in zip(*ranked, strict=True):
         judged += bool(known[pair])
         if judged > 3 * LENGTH:
             break
         expected.append(pair)
-    assert [pair for pair in listed if pair[1] - pair[0] >= separation][: len(expected)] == expected
+    inside = [pair for pair in listed if window[0] <= pair[1] - pair[0] <= window[1]]
+    assert inside[: len(expected)] == expected
 
 
-def test_listed_numbers_are_exact(prediction, distances):
-    labels = make_labels(distances, lost=(5,))
-    packed = payload.build_payload(prediction, labels=labels)["pairs"]
+def test_every_true_contact_is_listed_so_that_a_missed_one_can_be_asked_about(prediction, positions):
+    truth = make_truth(positions)
+    first, second = np.nonzero(np.triu(truth.distances < 8, k=6))
+    assert set(zip(first, second, strict=True)) <= set(zip(*listed_pairs(prediction, truth), strict=True))
+
+
+def test_pairs_between_chains_are_listed_however_near_in_the_sequence(prediction):
+    chains = dataclasses.replace(prediction, chain_lengths=(25, 15))
+    listed = set(zip(*listed_pairs(chains), strict=True))
+    near = {(22, 26), (23, 25), (24, 25), (24, 26)}
+    assert near <= listed
+    assert not near & set(zip(*listed_pairs(prediction), strict=True))
+
+
+def test_listed_numbers_are_exact_and_a_second_prediction_s_unlisted_pairs_have_none(prediction):
+    other = prediction_from(chain_like_distances(LENGTH, seed=1), SEQUENCE)
+    scores = dataclasses.replace(PairScores.of(other), is_listed=other.contact_probs > 0.3)
+    packed = payload.build_payload(prediction, compare=scores)["pairs"]
     data, count = zlib.decompress(base64.b64decode(packed["data"])), packed["count"]
     first, second = (np.frombuffer(data, "<u2", count, offset=2 * k * count) for k in (0, 1))
-    prob, expected, true = (np.frombuffer(data, "<f4", count, offset=4 * (k + 1) * count) for k in (0, 1, 2))
+    prob, expected, spread, score = (
+        np.frombuffer(data, "<f4", count, offset=4 * (k + 1) * count) for k in range(4)
+    )
     assert np.array_equal(prob, prediction.contact_probs[first, second])
     assert np.array_equal(expected, prediction.expected_distance[first, second])
-    assert np.array_equal(true, labels.distances[first, second], equal_nan=True)
-    assert np.isnan(true[(first == 5) | (second == 5)]).all()
+    assert np.array_equal(spread, prediction.distance_std[first, second])
+    is_listed = scores.is_listed[first, second]
+    assert np.array_equal(score[is_listed], other.contact_probs[first, second][is_listed])
+    assert np.isnan(score[~is_listed]).all()
+    assert (~is_listed).any()
 
 
-def test_unresolved_residues_are_marked_unknown_and_have_no_coordinates(prediction, distances):
-    truth = payload.build_payload(prediction, labels=make_labels(distances, lost=(3, 4)))["truth"]
-    assert [k for k, known in enumerate(truth["known"]) if not known] == [3, 4]
-    assert truth["numbers"][2:6] == ["103", "", "", "106"]
-    assert truth["atoms"][3] is None
-    assert truth["unresolved"] == 2
+def test_scores_without_a_scale_are_shown_by_rank():
+    scores = -np.arange(16, dtype=np.float32).reshape(4, 4)
+    assert payload.packed_ranks(scores)[np.triu_indices(4, k=1)].tolist() == [200, 160, 133, 114, 100, 88]
 
 
-def test_residues_outside_the_chain_have_no_number(prediction, distances):
-    labels = make_labels(distances)
-    index = labels.chain_index.copy()
-    index[0] = -1
-    truth = payload.build_payload(prediction, labels=dataclasses.replace(labels, chain_index=index))["truth"]
-    assert truth["numbers"][:2] == [None, "102"]
-    assert truth["atoms"][0] is None
+def test_residues_have_their_query_seqres_and_author_numbers(positions):
+    truth = make_truth(positions, lost=(3, 4), outside=(0,))
+    index = np.arange(LENGTH, dtype=np.int32) + np.where(np.arange(LENGTH) > 20, 5, 0).astype(np.int32)
+    prediction = prediction_from(truth.distances, SEQUENCE, residue_index=index)
+    packed = payload.build_payload(prediction, truth=truth)
+    assert packed["numbers"][19:22] == [20, 21, 27]
+    assert packed["truth"]["numbers"][:6] == [None, "102", "103", None, None, "106"]
+    assert packed["truth"]["chainNames"][:2] == ["", "A"]
+    assert packed["truth"]["seqres"][:2] == [0, 8]
+    assert packed["truth"]["unresolved"] == 3
+    assert packed["truth"]["secondary"][:6] == " HH  H"
+    plain = prediction_from(truth.distances, SEQUENCE)
+    assert payload.build_payload(plain)["numbers"] is None
+
+
+def test_chains_are_named_by_the_author_where_the_structure_has_them(prediction, positions):
+    chains = dataclasses.replace(prediction, chain_lengths=(25, 10, 5))
+    names = ("H",) * 25 + ("",) * 10 + ("",) + ("L",) * 4
+    truth = make_truth(positions, chain_names=names)
+    assert payload.build_payload(chains, truth=truth)["chains"] == [
+        {"name": "H", "length": 25},
+        {"name": "B", "length": 10},
+        {"name": "L", "length": 5},
+    ]
+    assert payload.build_payload(prediction)["chains"] == [{"name": "A", "length": LENGTH}]
 
 
 def test_a_precision_that_does_not_exist_is_null():
     prediction = prediction_from(np.zeros((3, 3)), "ACD")
-    packed = payload.build_payload(prediction, labels=make_labels(np.zeros((3, 3), np.float32), "ACD"))
+    packed = payload.build_payload(prediction, truth=make_truth(np.zeros((3, 3), np.float32)))
     assert {row["p_at_l"] for row in packed["truth"]["precision"]} == {None}
     packing.to_json(packed)  # has no NaN to refuse
 

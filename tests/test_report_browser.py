@@ -5,7 +5,6 @@ Every page is watched: no error on the console, no request but for the file itse
 
 from __future__ import annotations
 
-import dataclasses
 from importlib import resources
 
 import matplotlib.image
@@ -13,12 +12,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from chromium import CHROMIUM, SOFTWARE_GL, Watched, cell_position, count_near, launch, pixels, save
-from report_cases import SEQUENCE, chain_like_distances, make_alignment, make_labels, prediction_from
+from report_cases import (
+    SEQUENCE,
+    chain_like_distances,
+    chain_like_positions,
+    make_alignment,
+    make_truth,
+    prediction_from,
+)
 
 from data_tools.labels import label_distances
 from data_tools.structure import read_chains
 from msaformer.metrics import precision_table, top_pairs
 from msaformer.report import write_report
+from msaformer.report.truth import truth_of
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the python package playwright")
 pytestmark = [
@@ -27,7 +34,7 @@ pytestmark = [
 ]
 BLUE, VERMILION = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
 OUTSIDE = 39  # the residue that has no place in the made-up chain
-LOST = (11, 12, 13, 14, OUTSIDE)
+LOST = (11, 12, 13, 14)
 
 
 @pytest.fixture(scope="module")
@@ -52,27 +59,25 @@ def watched(browser):
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
-    """The bundled protein with made-up predictions: (path of the page, prediction, labels)."""
+    """The bundled protein with made-up predictions: (path of the page, prediction, truth)."""
     path = tmp_path_factory.mktemp("real") / "page.html"
     with resources.as_file(resources.files("msaformer") / "example" / "dhfr.pdb.gz") as source:
         chain = read_chains(source)[0]
-        labels = label_distances(chain.sequence, chain, source=source)
-        prediction = prediction_from(labels.distances, chain.sequence, name="DHFR")
+        truth = truth_of(label_distances(chain.sequence, chain, source=source))
+        prediction = prediction_from(truth.distances, chain.sequence, name="DHFR")
         alignment = make_alignment(chain.sequence, rows=700)
-        write_report(prediction, path, structure_path=source, labels=labels, alignment=alignment)
-    return path, prediction, labels
+        write_report(prediction, path, truth=truth, structure_path=source, alignment=alignment)
+    return path, prediction, truth
 
 
 @pytest.fixture(scope="module")
 def made_up(tmp_path_factory):
-    """Forty residues, four not resolved and one not in the chain, without 3D: (path, prediction, labels)."""
+    """Forty residues, four not resolved and one not in the chain, without 3D: (path, prediction, truth)."""
     path = tmp_path_factory.mktemp("made") / "page.html"
-    distances = chain_like_distances(40)
-    prediction, labels = prediction_from(distances, SEQUENCE), make_labels(distances, lost=LOST)
-    places = np.where(np.arange(40) == OUTSIDE, -1, labels.chain_index)
-    labels = dataclasses.replace(labels, chain_index=places.astype(np.int32))
-    write_report(prediction, path, labels=labels)
-    return path, prediction, labels
+    truth = make_truth(chain_like_positions(40), lost=LOST, outside=(OUTSIDE,))
+    prediction = prediction_from(chain_like_distances(40), SEQUENCE)
+    write_report(prediction, path, truth=truth)
+    return path, prediction, truth
 
 
 def test_map_structure_and_coverage_are_drawn(watched, real):
@@ -104,12 +109,12 @@ def test_prediction_lies_above_the_diagonal(watched, made_up):
 
 
 def test_hovering_a_cell_tells_both_numberings_and_all_that_is_known(watched, made_up):
-    path, prediction, labels = made_up
+    path, prediction, truth = made_up
     page = watched.open(path)
     for row, column in ((4, 30), (30, 4)):  # either side of the diagonal
         page.mouse.move(*cell_position(page, row, column, 40))
         tip = page.locator("#tip").inner_text()
-        for text in ("Phe 5", "Met 31", "A:105 – A:131", "26", f"{labels.distances[4, 30]:.1f}"[:-1]):
+        for text in ("Phe 5", "Met 31", "A:105 – A:131", "26", f"{truth.distances[4, 30]:.1f}"[:-1]):
             assert text in tip
         assert f"{prediction.expected_distance[4, 30]:.1f}"[:-1] in tip
     page.mouse.move(*cell_position(page, LOST[0], 30, 40))
@@ -136,9 +141,9 @@ def test_unresolved_residues_are_hatched_never_left_blank(watched, made_up):
 
 
 def test_the_score_is_the_precision_of_the_metrics_module(watched, made_up):
-    path, prediction, labels = made_up
+    path, prediction, truth = made_up
     page = watched.open(path)
-    rows = {row.range: row for row in precision_table(prediction.contact_probs, labels.distances)}
+    rows = {row.range: row for row in precision_table(prediction.contact_probs, truth.distances)}
     for separation, range_name in ((12, "medium_long"), (24, "long")):
         page.get_by_label(f"≥ {separation}").check()
         for stop, share in ((3, "p_at_l"), (2, "p_at_l2"), (1, "p_at_l5")):
@@ -151,10 +156,10 @@ def test_the_score_is_the_precision_of_the_metrics_module(watched, made_up):
 
 
 def test_the_list_is_the_ranking_and_unknown_pairs_stand_in_it(watched, made_up):
-    path, prediction, labels = made_up
+    path, prediction, truth = made_up
     page = watched.open(path)
     listed = page.locator("#contacts tbody tr").evaluate_all("rows => rows.map(row => row.dataset.pair)")
-    known, expected, judged = ~np.isnan(labels.distances), [], 0
+    known, expected, judged = ~np.isnan(truth.distances), [], 0
     for i, j in zip(*top_pairs(prediction.contact_probs, min_separation=6), strict=True):
         judged += bool(known[i, j])
         if judged > 40:
@@ -176,7 +181,7 @@ def test_marks_can_be_hidden(watched, made_up):
 
 
 def test_clicking_a_contact_in_the_map_shows_it_in_the_structure(watched, real):
-    path, prediction, labels = real
+    path, prediction, truth = real
     page = watched.open(path)
     page.get_by_label("≥ 24").check()
     page.wait_for_timeout(200)
@@ -187,7 +192,7 @@ def test_clicking_a_contact_in_the_map_shows_it_in_the_structure(watched, real):
     page.wait_for_timeout(300)
     text = page.locator("#picked").inner_text()
     assert f"{i + 1} – {j + 1}" in text
-    assert f"{labels.distances[i, j]:.1f} Å" in text
+    assert f"{truth.distances[i, j]:.1f} Å" in text
     after = pixels(page, "#viewer canvas")
     assert (np.abs(before - after).max(axis=-1) > 60).sum() > 300
     page.locator("#map").press("Escape")
@@ -274,7 +279,7 @@ def test_keys_walk_the_map_and_it_speaks(watched, made_up):
 
 
 def test_downloads_hold_the_data(watched, made_up, tmp_path):
-    path, prediction, labels = made_up
+    path, prediction, truth = made_up
     page = watched.open(path)
     table = pd.read_csv(save(page, "#save-csv", tmp_path), keep_default_na=False)
     count = page.locator("#contacts tbody tr").count()
@@ -283,8 +288,8 @@ def test_downloads_hold_the_data(watched, made_up, tmp_path):
     np.testing.assert_allclose(table["prob"], prediction.contact_probs[i, j], atol=1e-6)
     np.testing.assert_allclose(table["pred_distance"], prediction.expected_distance[i, j], atol=1e-3)
     known = table["distance"].astype(str) != ""
-    assert known.to_numpy().tolist() == (~np.isnan(labels.distances[i, j])).tolist()
-    true = labels.distances[i, j][known]
+    assert known.to_numpy().tolist() == (~np.isnan(truth.distances[i, j])).tolist()
+    true = truth.distances[i, j][known]
     np.testing.assert_allclose(table["distance"][known].astype(float), true, atol=1e-3)
     assert (table["is_contact"][known].astype(str) == np.where(true < 8, "True", "False")).all()
     assert table["auth_i"][known].astype(str).tolist() == [str(k + 101) for k in i[known]]
@@ -306,7 +311,7 @@ def test_hostile_texts_show_as_text_and_nothing_runs(watched, tmp_path):
         name="<img src=x onerror=alert(1)>",
         model={"name": attack, "note": "z" * 100_000},
     )
-    write_report(prediction, tmp_path / "page.html", labels=make_labels(distances, author_name="<b>A"))
+    write_report(prediction, tmp_path / "page.html", truth=make_truth(chain_like_positions(40), chain="<b>A"))
     page = watched.open(tmp_path / "page.html")
     assert page.locator("h1").inner_text() == "<img src=x onerror=alert(1)>"
     assert page.title() == "<img src=x onerror=alert(1)> · predicted contacts"

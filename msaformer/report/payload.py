@@ -1,135 +1,164 @@
 """What the page is given: one JSON object of short texts and packed arrays.
 
-L residues of the query. A symmetric map travels as its upper triangle without the diagonal, row after row, one byte
-a pair, zlib, base64. Bytes would blur a ranking, so the pairs that can be shown travel beside it as exact numbers.
+L residues of the query. A symmetric map travels as one byte a pair (`packing`); the pairs that can be shown travel
+beside it as exact numbers (`pair_list`). True distances are computed in the page from the contact atoms' coordinates.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from data_tools.alignment import Alignment
-from data_tools.labels import Labels
+from data_tools.labels import pairwise_distances
+from msaformer.chains import chain_letter, numbers_in_chain
 from msaformer.errors import PredictionError
-from msaformer.metrics import CONTACT_ANGSTROM, RangePrecision, precision_table, top_pairs
+from msaformer.metrics import CONTACT_ANGSTROM, RangePrecision, precision_table
+from msaformer.pair_scores import PairScores
 from msaformer.prediction import Prediction
 from msaformer.report.coverage import alignment_coverage
 from msaformer.report.packing import Bytes, Json, pack, pack_triangle, plain_text
+from msaformer.report.pair_list import PAIRS_PER_RESIDUE, SEPARATIONS, listed_pairs
+from msaformer.report.truth import Truth
 
-SEPARATIONS: Final = (6, 12, 24)
-"""Smallest |i - j| the reader can choose: all, medium and long, long range."""
-PAIRS_PER_RESIDUE: Final = 3
-"""Most contacts the reader can ask for, times L, in each of `SEPARATIONS`."""
-# Å a step of a packed distance; 8 Å is a whole number of steps, so d < 8 stays exact.
-DISTANCE_STEP: Final = 0.2
+PROB_STEPS: Final = 200  # steps of a packed probability, rounded down: p ≥ 0.3 is exactly byte ≥ 60
+DISTANCE_STEP: Final = 0.2  # Å a step of a packed expected distance
 SPREAD_STEP: Final = 0.1  # Å a step of a packed standard deviation
-UNKNOWN: Final = 255
+MAX_STEP: Final = 254
 
 
 def build_payload(
     prediction: Prediction,
     *,
-    labels: Labels | None = None,
+    truth: Truth | None = None,
     structure_text: str | None = None,
     alignment: Alignment | None = None,
+    compare: PairScores | None = None,
 ) -> Json:
     """Collect everything the page shows; raises PredictionError when the parts are not of one protein."""
-    if labels is not None and labels.distances.shape != (prediction.length, prediction.length):
-        raise PredictionError(
-            f"{prediction.name}: the structure was mapped to {labels.distances.shape[0]} residues, "
-            f"the prediction has {prediction.length}"
-        )
+    _check_lengths(prediction, truth, compare)
+    numbers = numbers_in_chain(prediction.residue_index, prediction.chain_lengths)
     return {
         "name": plain_text(prediction.name),
         "sequence": prediction.sequence,
+        "numbers": None if (np.diff(numbers, prepend=0) == 1).all() else numbers.tolist(),
+        "chains": _chains(prediction, truth),
         "depth": prediction.depth,
         "neff": round(prediction.neff, 2),
         "model": {plain_text(key): plain_text(value) for key, value in prediction.model.items()},
         "contactAngstrom": CONTACT_ANGSTROM,
+        "probSteps": PROB_STEPS,
         "distanceStep": DISTANCE_STEP,
         "spreadStep": SPREAD_STEP,
         "separations": SEPARATIONS,
         "pairsPerResidue": PAIRS_PER_RESIDUE,
-        "prob": pack_triangle(np.round(np.clip(prediction.contact_probs, 0, 1) * 255).astype(np.uint8)),
-        "expected": pack_triangle(_steps(np.round(prediction.expected_distance / np.float32(DISTANCE_STEP)))),
-        "spread": pack_triangle(_steps(np.round(prediction.distance_std / np.float32(SPREAD_STEP)))),
-        "pairs": _pack_pairs(prediction, None if labels is None else labels.distances),
-        "truth": None if labels is None else _truth(prediction, labels),
+        "prob": pack_triangle(packed_probs(prediction.contact_probs)),
+        "expected": pack_triangle(_steps(prediction.expected_distance, DISTANCE_STEP)),
+        "spread": pack_triangle(_steps(prediction.distance_std, SPREAD_STEP)),
+        "pairs": _pack_pairs(prediction, truth, compare),
+        "truth": None if truth is None else _truth(prediction, truth),
+        "compare": None if compare is None else _compare(compare, truth),
         "structure": None if structure_text is None else pack(structure_text.encode("ascii", "replace")),
         "coverage": None if alignment is None else _coverage(prediction, alignment),
     }
 
 
-def packed_distances(distances: npt.NDArray[np.float32]) -> Bytes:
-    """Whole steps in each distance, rounded down, so `byte < 40` is exactly `distance < 8`; 255 = unknown."""
-    steps = np.floor(distances.astype(np.float64) / DISTANCE_STEP)
-    return np.where(np.isnan(steps), UNKNOWN, np.clip(steps, 0, UNKNOWN - 1)).astype(np.uint8)
+def packed_probs(probs: npt.NDArray[np.float32]) -> Bytes:
+    """Whole steps in each probability, rounded down, so that thresholds at whole steps are exact."""
+    return np.floor(np.clip(probs, 0, 1).astype(np.float64) * PROB_STEPS).astype(np.uint8)
 
 
-def shown_pairs(
-    prediction: Prediction, known: npt.NDArray[np.bool_] | None
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Pairs (i, j) that some setting of the page shows, the most probable first.
+def _steps(values: npt.NDArray[np.float32], step: float) -> Bytes:
+    return np.clip(np.round(values / np.float32(step)), 0, MAX_STEP).astype(np.uint8)
 
-    For each of `SEPARATIONS` the best 3·L pairs of known distance, with the pairs of unknown distance between them.
+
+def _check_lengths(prediction: Prediction, truth: Truth | None, compare: PairScores | None) -> None:
+    parts = {"the structure was mapped to": truth, "the second prediction has": compare}
+    for words, part in parts.items():
+        if part is not None and part.length != prediction.length:
+            raise PredictionError(
+                f"{prediction.name}: {words} {part.length} residues, the prediction has {prediction.length}"
+            )
+    if truth is not None and not np.array_equal(
+        pairwise_distances(truth.contact_atoms), truth.distances, equal_nan=True
+    ):
+        raise PredictionError(f"{prediction.name}: true distances are not those of the contact atoms")
+
+
+def _chains(prediction: Prediction, truth: Truth | None) -> list[Json]:
+    """Name and length of each chain of the query: the author's id where the structure has one, else A, B, …"""
+    chains, start = [], 0
+    for place, length in enumerate(prediction.chain_lengths):
+        here = () if truth is None else truth.chain_names[start : start + length]
+        names = Counter(name for name in here if name)
+        name = names.most_common(1)[0][0] if names else chain_letter(place)
+        chains.append({"name": plain_text(name, 12), "length": length})
+        start += length
+    return chains
+
+
+def _pack_pairs(prediction: Prediction, truth: Truth | None, compare: PairScores | None) -> Json:
+    """Columns one after the other: i, j (uint16); probability, expected distance, spread, second score (float32).
+
+    The second score is there with `compare` only, and NaN where it lists no such pair.
     """
-    wanted = PAIRS_PER_RESIDUE * prediction.length
-    chosen = np.zeros((prediction.length, prediction.length), dtype=bool)
-    for separation in SEPARATIONS:
-        first, second = top_pairs(prediction.contact_probs, min_separation=separation)
-        judged = np.ones(len(first), dtype=bool) if known is None else known[first, second]
-        keep = np.cumsum(judged) <= wanted
-        chosen[first[keep], second[keep]] = True
-    return top_pairs(prediction.contact_probs, min_separation=min(SEPARATIONS), known=chosen)
-
-
-def _pack_pairs(prediction: Prediction, distances: npt.NDArray[np.float32] | None) -> Json:
-    """Columns one after the other: i, j (uint16), probability, expected distance, true distance (float32)."""
-    first, second = shown_pairs(prediction, None if distances is None else ~np.isnan(distances))
-    columns = [
-        first.astype("<u2"),
-        second.astype("<u2"),
-        prediction.contact_probs[first, second].astype("<f4"),
-        prediction.expected_distance[first, second].astype("<f4"),
-    ]
-    if distances is not None:
-        columns.append(distances[first, second].astype("<f4"))
+    first, second = listed_pairs(prediction, truth, compare)
+    columns = [first.astype("<u2"), second.astype("<u2")]
+    fields = [prediction.contact_probs, prediction.expected_distance, prediction.distance_std]
+    if compare is not None:
+        fields.append(np.where(compare.is_listed, compare.scores, np.float32(np.nan)))
+    columns += [field[first, second].astype("<f4") for field in fields]
     return {"count": len(first), "data": pack(b"".join(column.tobytes() for column in columns))}
 
 
-def _steps(values: npt.NDArray[np.float32]) -> Bytes:
-    return np.clip(values, 0, UNKNOWN - 1).astype(np.uint8)
-
-
-def _truth(prediction: Prediction, labels: Labels) -> Json:
-    chain, index = labels.chain, labels.chain_index
-    numbers = [plain_text(chain.residue_numbers[k], 12) if k >= 0 else None for k in index]
-    atoms = [_point(chain.contact_atom[k]) if k >= 0 else None for k in index]
+def _truth(prediction: Prediction, truth: Truth) -> Json:
     return {
-        "distances": pack_triangle(packed_distances(labels.distances)),
-        "known": (~np.isnan(np.diagonal(labels.distances))).astype(int).tolist(),
-        "chain": plain_text(chain.author_name, 12),
-        "numbers": numbers,
-        "atoms": atoms,
-        "places": [int(k) + 1 for k in index],
-        "identity": round(labels.identity, 4),
-        "mismatches": labels.mismatches,
-        "unresolved": labels.num_unresolved,
-        "precision": [_row(row) for row in precision_table(prediction.contact_probs, labels.distances)],
+        "atoms": pack(truth.contact_atoms.astype("<f4").tobytes()),
+        "chainNames": [plain_text(name, 12) for name in truth.chain_names],
+        "numbers": [plain_text(number, 12) if number else None for number in truth.residue_numbers],
+        "seqres": truth.seqres_numbers.tolist(),
+        "secondary": truth.secondary_structure,
+        "identity": round(truth.identity, 4),
+        "mismatches": truth.mismatches,
+        "unresolved": truth.num_unresolved,
+        "precision": [_row(row) for row in precision_table(prediction.contact_probs, truth.distances)],
     }
+
+
+def _compare(compare: PairScores, truth: Truth | None) -> Json:
+    """The second prediction: probabilities in the steps of ours, other scores by rank, 0 = not listed."""
+    scores = np.where(compare.is_listed, compare.scores, -np.inf)
+    steps = packed_probs(compare.scores) if compare.are_probabilities else packed_ranks(scores)
+    rows = () if truth is None else precision_table(scores, truth.distances)
+    return {
+        "name": plain_text(compare.name),
+        "method": plain_text(compare.method),
+        "areProbabilities": compare.are_probabilities,
+        "steps": pack_triangle(np.where(compare.is_listed, steps, 0).astype(np.uint8)),
+        "precision": [_row(row) for row in rows],
+    }
+
+
+def packed_ranks(scores: npt.NDArray[np.float32]) -> Bytes:
+    """Steps that fall with the rank of a pair i < j: the best pair 200, rank r of L falling as 200 / (1 + r / L).
+
+    Scores without a scale are made comparable so: the L-th pair stands half-way, as probabilities of a good map do.
+    """
+    length = scores.shape[0]
+    first, second = np.triu_indices(length, k=1)
+    order = np.argsort(-scores[first, second], kind="stable")
+    steps = np.zeros(scores.shape, dtype=np.uint8)
+    steps[first[order], second[order]] = PROB_STEPS / (1 + np.arange(len(order)) / length)
+    return steps
 
 
 def _row(row: RangePrecision) -> Json:
     """A precision that does not exist is null: JSON has no NaN."""
     return {key: None if value != value else value for key, value in dataclasses.asdict(row).items()}
-
-
-def _point(position: npt.NDArray[np.float32]) -> list[float] | None:
-    return None if np.isnan(position).any() else [round(float(x), 2) for x in position]
 
 
 def _coverage(prediction: Prediction, alignment: Alignment) -> Json:

@@ -18,13 +18,19 @@ from typing import Final
 from data_tools.atomic import atomic_path
 
 PROGRAMS: Final = (
+    "hub.js",
     "data.js",
+    "colours.js",
     "map.js",
     "mapview.js",
     "coverage.js",
     "library.js",
     "structure.js",
     "exports.js",
+    "headline.js",
+    "select.js",
+    "list.js",
+    "picked.js",
     "panels.js",
     "page.js",
 )

@@ -1,10 +1,10 @@
-// Unpack the page's data and answer questions about pairs. Residues are counted from 0 here, from 1 on screen.
+// Unpack the page's data and answer questions about residues and pairs. Residues are counted from 0 here; on screen they
+// carry the query's own numbers.
 
 const THREE = {
   A: "Ala", C: "Cys", D: "Asp", E: "Glu", F: "Phe", G: "Gly", H: "His", I: "Ile", K: "Lys", L: "Leu", M: "Met",
   N: "Asn", P: "Pro", Q: "Gln", R: "Arg", S: "Ser", T: "Thr", V: "Val", W: "Trp", Y: "Tyr",
 };
-const UNKNOWN = 255;
 
 const byId = (id) => document.getElementById(id);
 
@@ -16,51 +16,64 @@ function make(tag, className = "", text = "") {
   return element;
 }
 
-const colours = new Map();
-
-/** Read a colour of the style sheet; kept until the scheme changes (colours.clear()). */
-function colour(name) {
-  if (!colours.has(name)) {
-    colours.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
-  }
-  return colours.get(name);
-}
-
 async function inflate(text) {
   const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** One predicted protein, with the truth where it is known. */
+/** One predicted protein, with the truth and a second prediction where they are known. */
 class Protein {
   static async unpack(raw) {
     const protein = new Protein();
-    Object.assign(protein, { raw, sequence: raw.sequence, length: raw.sequence.length, truth: raw.truth });
-    const truthBytes = raw.truth ? inflate(raw.truth.distances) : null;
-    [protein.prob, protein.expected, protein.spread, protein.trueSteps] = await Promise.all(
-      [inflate(raw.prob), inflate(raw.expected), inflate(raw.spread), truthBytes]);
-    protein.contactSteps = Math.round(raw.contactAngstrom / raw.distanceStep);
-    protein.pairs = protein.readPairs(await inflate(raw.pairs.data), raw.pairs.count);
+    const { truth, compare } = raw;
+    Object.assign(protein, { raw, truth, compare, sequence: raw.sequence, length: raw.sequence.length });
+    protein.chains = [];
+    for (let start = 0, k = 0; k < raw.chains.length; start += raw.chains[k].length, k++) {
+      protein.chains.push({ ...raw.chains[k], start, end: start + raw.chains[k].length });
+    }
+    protein.chainIndex = Uint16Array.from(protein.chains.flatMap(({ length }, k) => Array(length).fill(k)));
+    const [prob, expected, spread, rival, atoms, pairs] = await Promise.all([
+      inflate(raw.prob), inflate(raw.expected), inflate(raw.spread),
+      compare && inflate(compare.steps), truth && inflate(truth.atoms), inflate(raw.pairs.data),
+    ]);
+    Object.assign(protein, { prob, expected, spread, rival });
+    protein.atoms = atoms && new Float32Array(atoms.buffer);
+    protein.pairs = protein.readPairs(pairs, raw.pairs.count);
     protein.byCell = new Map(protein.pairs.map((pair) => [pair.i * protein.length + pair.j, pair]));
     protein.shown = [];
     return protein;
   }
 
-  /** Columns i, j (uint16), probability, expected distance and perhaps true distance (float32), best pair first. */
+  /** Columns i, j (uint16), probability, expected distance, spread and perhaps a second score (float32), best first. */
   readPairs(bytes, count) {
     const first = new Uint16Array(bytes.buffer, 0, count);
     const second = new Uint16Array(bytes.buffer, 2 * count, count);
     const column = (k) => new Float32Array(bytes.buffer, (4 + 4 * k) * count, count);
-    const [prob, expected, distance] = [column(0), column(1), this.truth ? column(2) : null];
+    const [prob, expected, spread, score] = [column(0), column(1), column(2), this.compare ? column(3) : null];
     return Array.from(first, (i, k) => {
-      const j = second[k];
-      const spread = this.spread[this.cell(i, j)] * this.raw.spreadStep;
-      const pair = { i, j, prob: prob[k], expected: expected[k], spread, distance: null, kind: "plain" };
-      if (!distance) return pair;
-      if (Number.isNaN(distance[k])) return { ...pair, kind: "unknown" };
-      return { ...pair, distance: distance[k], kind: distance[k] < this.raw.contactAngstrom ? "true" : "false" };
+      const pair = { i, j: second[k], prob: prob[k], expected: expected[k], spread: spread[k], isExact: true };
+      if (score) pair.score = Number.isNaN(score[k]) ? null : score[k];
+      return this.judge(pair);
     });
+  }
+
+  /** Add what the structure says of a pair: its distance (null = unknown), and whether it is a contact. */
+  judge(pair) {
+    pair.distance = null;
+    pair.kind = "plain";
+    if (!this.truth) return pair;
+    const distance = this.distance(pair.i, pair.j);
+    if (Number.isNaN(distance)) pair.kind = "unknown";
+    else Object.assign(pair, { distance, kind: distance < this.raw.contactAngstrom ? "true" : "false" });
+    return pair;
+  }
+
+  /** True distance in Å, the very float32 that the metrics use; NaN where a residue is not resolved. */
+  distance(i, j) {
+    const { atoms } = this;
+    const [x, y, z] = [atoms[3 * i] - atoms[3 * j], atoms[3 * i + 1] - atoms[3 * j + 1], atoms[3 * i + 2] - atoms[3 * j + 2]];
+    return Math.fround(Math.sqrt(x * x + y * y + z * z));
   }
 
   /** Place of the pair i < j in a packed triangle. */
@@ -70,16 +83,77 @@ class Protein {
 
   /** Everything known about the pair i < j; exact where the pair is in the list, else from packed bytes. */
   pairAt(i, j) {
-    const cell = this.cell(i, j);
     const listed = this.byCell.get(i * this.length + j);
     if (listed) return listed;
-    const spread = this.spread[cell] * this.raw.spreadStep;
-    const pair = { i, j, prob: this.prob[cell] / 255, expected: this.expected[cell] * this.raw.distanceStep, spread };
-    if (!this.trueSteps) return { ...pair, distance: null, kind: "plain" };
-    const steps = this.trueSteps[cell];
-    if (steps === UNKNOWN) return { ...pair, distance: null, kind: "unknown" };
-    const distance = (steps + 0.5) * this.raw.distanceStep;
-    return { ...pair, distance, kind: steps < this.contactSteps ? "true" : "false" };
+    const { raw } = this;
+    const cell = this.cell(i, j);
+    const prob = Math.min((this.prob[cell] + 0.5) / raw.probSteps, 1);
+    const pair = { i, j, prob, expected: this.expected[cell] * raw.distanceStep, spread: this.spread[cell] * raw.spreadStep };
+    pair.isExact = false;
+    if (this.rival) pair.score = this.compare.areProbabilities ? (this.rival[cell] + 0.5) / raw.probSteps : null;
+    return this.judge(pair);
+  }
+
+  /** Whether the pair lies between two chains: such pairs have no separation. */
+  isInter(i, j) {
+    return this.chainIndex[i] !== this.chainIndex[j];
+  }
+
+  isResolved(i) {
+    return !this.truth || !Number.isNaN(this.atoms[3 * i]);
+  }
+
+  /** The query's own number of residue i. */
+  number(i) {
+    return this.raw.numbers ? this.raw.numbers[i] : i + 1;
+  }
+
+  /** "Lys 16", of a complex "Lys 16 (B)". */
+  residue(i) {
+    const letter = this.sequence[i];
+    const chain = this.chains.length > 1 ? ` (${this.chains[this.chainIndex[i]].name})` : "";
+    return `${THREE[letter] || letter} ${this.number(i)}${chain}`;
+  }
+
+  /** What the structure's author calls residue i: "A:15A", or why there is no such name. */
+  author(i) {
+    const { chainNames, numbers } = this.truth;
+    if (chainNames[i] === "") return "not in chain";
+    return numbers[i] === null ? "not resolved" : `${chainNames[i]}:${numbers[i]}`;
+  }
+
+  /** Contact atom of residue i as 3Dmol takes it, or null. */
+  atom(i) {
+    return this.isResolved(i) && this.truth
+      ? { x: this.atoms[3 * i], y: this.atoms[3 * i + 1], z: this.atoms[3 * i + 2] } : null;
+  }
+
+  /** Rows [label, text, class] that describe a pair, for the tooltip and the picked contact. */
+  describe(pair, isShown = false) {
+    const { raw, truth } = this;
+    const rows = [["query", `${this.number(pair.i)} – ${this.number(pair.j)}`]];
+    if (truth) {
+      rows.push(["SEQRES", [pair.i, pair.j].map((k) => truth.seqres[k] || "–").join(" – ")]);
+      rows.push(["structure", `${this.author(pair.i)} – ${this.author(pair.j)}`]);
+    }
+    rows.push(["|i − j|", this.isInter(pair.i, pair.j) ? "different chains" : String(pair.j - pair.i)]);
+    const about = pair.isExact ? "" : "≈ ";
+    rows.push(["probability", about + pair.prob.toFixed(pair.prob < 0.1 ? 3 : 2)]);
+    rows.push(["expected", `${about}${pair.expected.toFixed(1)} ± ${pair.spread.toFixed(1)} Å`]);
+    if (truth) {
+      const isKnown = pair.distance !== null;
+      const verdict = pair.kind === "true" ? ", contact" : "";
+      rows.push(["true distance", isKnown ? `${pair.distance.toFixed(1)} Å${verdict}` : "unknown", isShown ? pair.kind : ""]);
+      const error = pair.expected - pair.distance;
+      if (isKnown) rows.push(["error", `${error < 0 ? "−" : "+"}${Math.abs(error).toFixed(1)} Å`]);
+    }
+    if (raw.compare) rows.push([raw.compare.method, pair.score === null ? "not listed" : pair.score.toPrecision(3)]);
+    return rows;
+  }
+
+  sentence(pair) {
+    const rows = this.describe(pair).map(([label, text]) => `${label} ${text}`);
+    return `${this.residue(pair.i)} and ${this.residue(pair.j)}: ${rows.join(", ")}`;
   }
 
   /** The `count` best pairs of known distance at least `separation` apart, and unknown pairs ranked among them. */
@@ -97,9 +171,9 @@ class Protein {
   /** True contacts as [i, j], all separations. */
   nativeContacts() {
     const found = [];
-    for (let i = 0, cell = 0; i < this.length; i++) {
-      for (let j = i + 1; j < this.length; j++, cell++) {
-        if (this.trueSteps[cell] < this.contactSteps) found.push([i, j]);
+    for (let i = 0; i < this.length; i++) {
+      for (let j = i + 1; j < this.length; j++) {
+        if (this.distance(i, j) < this.raw.contactAngstrom) found.push([i, j]);
       }
     }
     return found;
@@ -109,81 +183,18 @@ class Protein {
   chance(separation) {
     let contacts = 0;
     let known = 0;
-    for (let i = 0, cell = 0; i < this.length; i++) {
-      for (let j = i + 1; j < this.length; j++, cell++) {
-        if (j - i < separation || this.trueSteps[cell] === UNKNOWN) continue;
+    for (let i = 0; i < this.length; i++) {
+      for (let j = i + separation; j < this.length; j++) {
+        const distance = this.distance(i, j);
+        if (Number.isNaN(distance)) continue;
         known++;
-        if (this.trueSteps[cell] < this.contactSteps) contacts++;
+        if (distance < this.raw.contactAngstrom) contacts++;
       }
     }
     return { contacts, known };
   }
 
-  /** Whether a pair is among those shown (`shown`, kept by page.js): only then is it a true or false positive. */
   isShown(pair) {
     return this.shown.some((other) => other.i === pair.i && other.j === pair.j);
   }
-
-  isResolved(i) {
-    return !this.truth || Boolean(this.truth.known[i]);
-  }
-
-  residue(i) {
-    const letter = this.sequence[i];
-    return `${THREE[letter] || letter} ${i + 1}`;
-  }
-
-  /** What the structure's author calls residue i: "A:15A", or why there is no such name. */
-  author(i) {
-    const number = this.truth.numbers[i];
-    if (number === null) return "not in chain";
-    return number === "" ? "not resolved" : `${this.truth.chain}:${number}`;
-  }
-
-  /** Rows [label, text, class] that describe a pair, for the tooltip and the picked contact. */
-  describe(pair) {
-    const rows = [["query", `${pair.i + 1} – ${pair.j + 1}`]];
-    if (this.truth) rows.push(["structure", `${this.author(pair.i)} – ${this.author(pair.j)}`]);
-    rows.push(["|i − j|", String(pair.j - pair.i)]);
-    rows.push(["probability", pair.prob.toFixed(pair.prob < 0.1 ? 3 : 2)]);
-    rows.push(["predicted", `${pair.expected.toFixed(1)} ± ${pair.spread.toFixed(1)} Å`]);
-    if (this.truth) {
-      const verdict = pair.kind === "true" ? ", contact" : "";
-      const text = pair.kind === "unknown" ? "unknown" : `${pair.distance.toFixed(1)} Å${verdict}`;
-      rows.push(["true distance", text, this.isShown(pair) ? pair.kind : ""]);
-    }
-    return rows;
-  }
-
-  sentence(pair) {
-    const rows = this.describe(pair).map(([label, text]) => `${label} ${text}`);
-    return `${this.residue(pair.i)} and ${this.residue(pair.j)}: ${rows.join(", ")}`;
-  }
 }
-
-/** Colours of a ramp at t in [0, 1], as [r, g, b]. */
-function ramp(stops) {
-  const rgb = stops.map((hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16)));
-  return (t) => {
-    const place = Math.min(Math.max(t, 0), 1) * (rgb.length - 1);
-    const low = Math.min(Math.floor(place), rgb.length - 2);
-    return [0, 1, 2].map((k) => Math.round(rgb[low][k] + (place - low) * (rgb[low + 1][k] - rgb[low][k])));
-  };
-}
-
-/** 256 colours as opaque RGBA words in the byte order of ImageData. */
-function paletteWords(rgbOf) {
-  const bytes = new Uint8ClampedArray(4 * 256);
-  for (let k = 0; k < 256; k++) bytes.set([...rgbOf(k), 255], 4 * k);
-  return new Uint32Array(bytes.buffer);
-}
-
-const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
-const BLUES = ["#ffffff", "#deebf7", "#c6dbef", "#9ecae1", "#6baed6", "#4292c6", "#2171b5", "#08519c", "#08306b"];
-const BLUES_DARK = ["#161c25", "#0f2c4d", "#0d3f73", "#12579a", "#2b7bba", "#559fd0", "#86c1e2", "#b9ddf0", "#f2faff"];
-const VIRIDIS = [
-  "#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725",
-];
-const blues = () => (isDark() ? BLUES_DARK : BLUES);
-const gradient = (stops) => `linear-gradient(90deg, ${stops.join(", ")})`;
-const RAMP_ANGSTROM = [2, 22]; // ends of the distance colours

@@ -29,7 +29,7 @@ function csvText(protein, pairs) {
       const numbers = [pair.i, pair.j].map((k) => quoted(protein.truth.numbers[k] || ""));
       row.push(
         isKnown ? pair.distance.toFixed(3) : "", isKnown ? (pair.kind === "true" ? "True" : "False") : "",
-        quoted(protein.truth.chain), ...numbers,
+        quoted(protein.truth.chainNames[pair.i]), ...numbers,
       );
     }
     return row.join(",");
@@ -54,3 +54,5 @@ function connectDownloads(protein, shownPairs, mapCanvas) {
   byId("save-rr").addEventListener("click", () => save(`${stem}.rr`, text(rrText(protein, shownPairs()), "text/plain")));
   byId("save-png").addEventListener("click", () => mapCanvas.toBlob((blob) => save(`${stem}.map.png`, blob), "image/png"));
 }
+
+PANELS.push((raw, protein) => connectDownloads(protein, () => page.selected, byId("map")));

@@ -91,7 +91,7 @@ class MapPicture {
   paintProbabilities(picture, side, pool) {
     const { length, prob } = this.protein;
     const blue = ramp(blues());
-    const palette = paletteWords((k) => blue(k / 255));
+    const palette = paletteWords((k) => blue(k / this.protein.raw.probSteps));
     const strongest = new Uint8Array(side * side);
     for (let i = 0, cell = 0; i < length; i++) {
       const row = Math.floor(i / pool) * side;
@@ -107,7 +107,7 @@ class MapPicture {
   }
 
   paintDistances(picture, side) {
-    const { length, expected, trueSteps, raw } = this.protein;
+    const { length, expected, truth, raw } = this.protein;
     const [near, far] = RAMP_ANGSTROM;
     const viridis = ramp(VIRIDIS);
     const palette = paletteWords((k) => viridis((k * raw.distanceStep - near) / (far - near)));
@@ -116,8 +116,8 @@ class MapPicture {
       words[i * side + i] = palette[0];
       for (let j = i + 1; j < length; j++, cell++) {
         words[i * side + j] = palette[expected[cell]];
-        const below = trueSteps ? trueSteps[cell] : expected[cell];
-        if (below !== UNKNOWN) words[j * side + i] = palette[below];
+        const steps = truth ? Math.floor(this.protein.distance(i, j) / raw.distanceStep) : expected[cell];
+        if (!Number.isNaN(steps)) words[j * side + i] = palette[Math.min(steps, 255)];
       }
     }
   }

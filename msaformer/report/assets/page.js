@@ -10,17 +10,15 @@ async function start() {
   }
   const raw = JSON.parse(byId("data").textContent);
   protein = await Protein.unpack(raw);
+  page.listen("pick", pick);
   fillHeader(raw);
   fillControls(raw);
-  fillFooter(raw);
-  fillPrecision(raw.truth);
-  map = new MapView(byId("map"), byId("tip"), protein, { onPick: pick, say: (text) => byId("live").textContent = text });
+  map = new MapView(byId("map"), byId("tip"), protein, { onPick: (pair) => page.pick(pair), say: (text) => byId("live").textContent = text });
   byId("map").setAttribute("aria-label", `Contact map of ${protein.length} residues`);
-  await startCoverage(raw);
   update();
-  pick(null);
+  page.pick(null);
   await startStructure(raw);
-  connectDownloads(protein, () => state.pairs, byId("map"));
+  await startPanels(raw, protein);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
 }
 
@@ -34,9 +32,12 @@ function update() {
   byId("count-text").textContent = `${label} · ${Math.min(count, state.pairs.length)}`;
   map.show(state.shown, state.separation, state.layer);
   if (structure) structure.show(state.shown);
+  page.selected = state.pairs;
+  page.shown = state.shown;
   fillScore();
   fillLegend();
   fillList();
+  page.emit("show", page.shown);
 }
 
 function pick(pair) {
@@ -51,7 +52,7 @@ function recolour() {
   colours.clear();
   map.redraw();
   if (structure) structure.pick(state.picked);
-  if (state.redrawCoverage) state.redrawCoverage();
+  page.emit("recolour");
   fillLegend();
 }
 
@@ -86,25 +87,9 @@ function fillControls(raw) {
   byId("zoom-all").addEventListener("click", () => map.zoomAll());
 }
 
-async function startCoverage(raw) {
-  byId("coverage-card").hidden = !raw.coverage;
-  if (!raw.coverage) return;
-  const coverage = await unpackCoverage(raw.coverage, protein.length);
-  coverage.image = coverageImage(coverage);
-  const { depth, rows, counts } = coverage;
-  const canvas = byId("coverage");
-  const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length / depth;
-  canvas.setAttribute("aria-label", `Coverage of the query by ${depth} sequences, ${percent(mean)} on average`);
-  byId("coverage-tag").textContent = `${depth.toLocaleString("en")} sequences · ${percent(mean)} of cells covered`;
-  const drawn = rows < depth ? ` ${rows} rows are drawn, evenly spaced.` : "";
-  byId("coverage-help").textContent = `Rows: sequences sorted by identity to the query (identical residues / L) and coloured by it, gaps empty. Line: sequences with a residue in the column.${drawn}`;
-  state.redrawCoverage = () => drawCoverage(canvas, coverage);
-  new ResizeObserver(state.redrawCoverage).observe(canvas);
-}
-
 async function startStructure(raw) {
   document.querySelector("main").classList.toggle("no-structure", !raw.truth);
-  byId("chain").textContent = raw.truth ? `chain ${raw.truth.chain}` : "";
+  byId("chain").textContent = raw.truth ? `chain ${protein.chains[0].name}` : "";
   const message = byId("viewer-message");
   if (raw.structure) {
     await afterPaint();

@@ -71,8 +71,8 @@ class StructureView {
 
   /** Coordinates of a pair's contact atoms, or null; given to 3Dmol as numbers, so it searches no atoms. */
   ends(pair) {
-    const [start, end] = [pair.i, pair.j].map((k) => this.protein.truth.atoms[k]);
-    return start && end ? [start, end].map(([x, y, z]) => ({ x, y, z })) : null;
+    const ends = [pair.i, pair.j].map((k) => this.protein.atom(k));
+    return ends.every(Boolean) ? ends : null;
   }
 
   cylinder(shape, pair, radius) {
@@ -94,7 +94,7 @@ class StructureView {
 
   drawPick(pair, ends) {
     const shade = pair.kind === "plain" ? colour("ink") : colour(pair.kind);
-    const places = [pair.i, pair.j].map((k) => this.protein.truth.places[k]);
+    const places = [pair.i, pair.j].map((k) => this.protein.truth.seqres[k]);
     this.viewer.addStyle({ chain: "A", resi: places }, { stick: { radius: 0.2, color: shade } });
     const shape = this.viewer.addShape({ color: shade });
     this.cylinder(shape, pair, 0.42);
