@@ -7,6 +7,7 @@ MSAFormerError
 ├── TrainingError    a run cannot go on (no usable examples, a loss that is not finite)
 ├── PeerError        another process of the run failed or is lost
 └── PredictionError  a prediction is too large for the memory; a file of one is damaged, or does not fit its use
+    └── ScoreFileError   a file of scores, ours or another program's, breaks its format or is not of this query
 """
 
 
@@ -45,3 +46,7 @@ class PeerError(MSAFormerError):
 
 class PredictionError(MSAFormerError):
     """A prediction is too large for the memory, or a file of one is damaged, or does not fit its use."""
+
+
+class ScoreFileError(PredictionError):
+    """A file of scores of pairs, ours or another program's, breaks its format or is not of this query."""
