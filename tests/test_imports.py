@@ -34,6 +34,7 @@ LEVELS: dict[str, list[set[str]]] = {
             "neff",
             "labels",
             "orientations",
+            "secondary_structure",
             "coevolution",
             "pair_statistics",
         },

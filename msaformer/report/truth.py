@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_tools.labels import Labels, label_distances
+from data_tools.secondary_structure import UNRESOLVED, secondary_structure
 from data_tools.structure import read_chains, select_chain
 from msaformer.errors import PredictionError
 from msaformer.prediction import Prediction
@@ -81,6 +82,7 @@ def truth_of(labels: Labels) -> Truth:
     """The same of labels that were made already."""
     chain, index = labels.chain, labels.chain_index
     atoms = np.full((len(index), 3), np.nan, dtype=np.float32)
+    states = secondary_structure(chain.backbone, chain.sequence)
     atoms[index >= 0] = chain.contact_atom[index[index >= 0]]
     return Truth(
         distances=labels.distances,
@@ -88,7 +90,7 @@ def truth_of(labels: Labels) -> Truth:
         chain_names=tuple(chain.author_name if place >= 0 else "" for place in index),
         residue_numbers=labels.residue_numbers,
         seqres_numbers=(index + 1).astype(np.int32),
-        secondary_structure=" " * len(index),
+        secondary_structure="".join(states[place] if place >= 0 else UNRESOLVED for place in index),
         identity=labels.identity,
         mismatches=labels.mismatches,
     )
