@@ -83,14 +83,18 @@ def make_alignment(sequence=SEQUENCE, rows=9, seed=0):
 
 
 def chain_like_positions(length, *, seed=0):
-    """Contact atoms `[L, 3]` Å of a compact random walk: near neighbours close, some far pairs in contact."""
+    """Contact atoms `[L, 3]` Å of a random walk as compact as proteins are, two to five far contacts a residue."""
     rng = np.random.default_rng(seed)
-    steps = rng.normal(size=(length, 3))
-    position = np.zeros((length, 3))
+    positions = np.zeros((length, 3))
+    pull = 0.14 * (40 / length) ** 0.55
     for k in range(1, length):
-        step = steps[k] - 0.06 * position[k - 1]
-        position[k] = position[k - 1] + 3.8 * step / np.linalg.norm(step)
-    return position.astype(np.float32)
+        steps = rng.normal(size=(8, 3)) - pull * positions[k - 1]
+        ends = positions[k - 1] + 3.8 * steps / np.linalg.norm(steps, axis=1, keepdims=True)
+        if k > 2:  # of eight steps the one that keeps its distance
+            room = np.linalg.norm(ends[:, None] - positions[: k - 2], axis=-1).min(axis=1)
+            ends = ends[[np.argmax(np.minimum(room, 5.5))]]
+        positions[k] = ends[0]
+    return positions.astype(np.float32)
 
 
 def make_truth(positions, *, lost=(), outside=(), chain="A", first_number=101, **changes):

@@ -45,16 +45,44 @@ def unpack(text, dtype=np.uint8):
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=dtype)
 
 
-def test_packed_triangles_unpack_to_the_map(prediction):
+def triangle(packed):
+    """The upper triangle of a packed map as data.js reads it, pair after pair."""
+    values = unpack(packed["data"]).astype(int)
+    if not packed["isGradient"]:
+        return values
+    matrix, rest = np.zeros((LENGTH, LENGTH), dtype=int), iter(values)
+    for i in range(LENGTH):
+        for j in range(i + 1, LENGTH):
+            up = matrix[i - 1, j] if i else None
+            left = matrix[i, j - 1] if j > i + 1 else up or 0
+            up = left if up is None else up
+            diagonal = matrix[i - 1, j - 1] if i and j > i + 1 else up
+            low, high = sorted((left, up))
+            matrix[i, j] = (min(max(left + up - diagonal, low), high) + next(rest)) % 256
+    return matrix[np.triu_indices(LENGTH, k=1)]
+
+
+@pytest.mark.parametrize("is_smooth", [True, False])
+def test_packed_triangles_unpack_to_the_map(distances, is_smooth):
+    prediction = prediction_from(distances, SEQUENCE, noise=0 if is_smooth else 6)
     packed = payload.build_payload(prediction)
     upper = np.triu_indices(LENGTH, k=1)
-    steps, probs = unpack(packed["prob"]), prediction.contact_probs[upper]
+    steps, probs = triangle(packed["prob"]), prediction.contact_probs[upper]
     assert (np.abs((steps + 0.5) / packed["probSteps"] - probs) <= 0.5 / packed["probSteps"] + 1e-6).all()
-    distances = unpack(packed["expected"]) * packed["distanceStep"]
-    assert np.abs(distances - prediction.expected_distance[upper]).max() <= packed["distanceStep"] / 2 + 1e-5
+    for name, values in (("expected", prediction.expected_distance), ("spread", prediction.distance_std)):
+        step = packed[name]["step"]
+        assert np.abs(triangle(packed[name]) * step - values[upper]).max() <= step / 2 + 1e-5
+    assert packed["expected"]["isGradient"] == is_smooth
     for i, j in ((0, 1), (3, 17), (LENGTH - 2, LENGTH - 1)):  # the page's own formula for the place of a pair
         cell = i * (2 * LENGTH - i - 1) // 2 + (j - i - 1)
         assert steps[cell] == int(200 * float(prediction.contact_probs[i, j]))
+
+
+def test_a_map_of_noise_is_packed_in_coarser_steps_so_that_the_page_stays_small():
+    noise = np.random.default_rng(0).uniform(0, 20, size=(600, 600)).astype(np.float32)
+    packed = payload.packed_distances(noise, (0.1, 0.25, 4.0), max_bits=3)
+    assert packed["step"] == 4
+    assert payload.packed_distances(noise[:60, :60], (0.1, 4.0), max_bits=3)["step"] == 0.1
 
 
 def test_a_packed_probability_never_crosses_a_threshold():
@@ -110,13 +138,16 @@ def test_listed_numbers_are_exact_and_a_second_prediction_s_unlisted_pairs_have_
     scores = dataclasses.replace(PairScores.of(other), is_listed=other.contact_probs > 0.3)
     packed = payload.build_payload(prediction, compare=scores)["pairs"]
     data, count = zlib.decompress(base64.b64decode(packed["data"])), packed["count"]
-    first, second = (np.frombuffer(data, "<u2", count, offset=2 * k * count) for k in (0, 1))
-    prob, expected, spread, score = (
-        np.frombuffer(data, "<f4", count, offset=4 * (k + 1) * count) for k in range(4)
-    )
+    sizes, columns, start = ("<u2", "<u2", "<u2", "<f4", "<f4", "<f4"), [], 0
+    for size in sizes:
+        width = int(size[-1])
+        planes = np.frombuffer(data, np.uint8, width * count, offset=start).reshape(width, count)
+        columns.append(np.ascontiguousarray(planes.T).view(size)[:, 0])
+        start += width * count
+    first, second, spread, prob, expected, score = columns
     assert np.array_equal(prob, prediction.contact_probs[first, second])
     assert np.array_equal(expected, prediction.expected_distance[first, second])
-    assert np.array_equal(spread, prediction.distance_std[first, second])
+    assert np.abs(spread / 1000 - prediction.distance_std[first, second]).max() <= 0.0005 + 1e-6
     is_listed = scores.is_listed[first, second]
     assert np.array_equal(score[is_listed], other.contact_probs[first, second][is_listed])
     assert np.isnan(score[~is_listed]).all()

@@ -26,9 +26,15 @@ from msaformer.report.pair_list import PAIRS_PER_RESIDUE, SEPARATIONS, listed_pa
 from msaformer.report.truth import Truth
 
 PROB_STEPS: Final = 200  # steps of a packed probability, rounded down: p ≥ 0.3 is exactly byte ≥ 60
-DISTANCE_STEP: Final = 0.2  # Å a step of a packed expected distance
-SPREAD_STEP: Final = 0.1  # Å a step of a packed standard deviation
-MAX_STEP: Final = 254
+DISTANCE_STEPS: Final = (
+    0.2,
+    0.5,
+)  # Å a step of a packed expected distance: the finer unless it takes too much room
+SPREAD_STEPS: Final = (0.1, 0.25, 0.5, 1.0)  # Å a step of a packed standard deviation
+MAX_BITS: Final = {"expected": 6.0, "spread": 3.0}
+"""Bits a pair that a map may take: a real one takes 4, and a page of noise of 2,000 residues must stay below 7 MB."""
+ALWAYS_FITS: Final = 50_000  # bytes that a map may take whatever the bits a pair
+MAX_STEP: Final = 255
 
 
 def build_payload(
@@ -52,13 +58,11 @@ def build_payload(
         "model": {plain_text(key): plain_text(value) for key, value in prediction.model.items()},
         "contactAngstrom": CONTACT_ANGSTROM,
         "probSteps": PROB_STEPS,
-        "distanceStep": DISTANCE_STEP,
-        "spreadStep": SPREAD_STEP,
         "separations": SEPARATIONS,
         "pairsPerResidue": PAIRS_PER_RESIDUE,
         "prob": pack_triangle(packed_probs(prediction.contact_probs)),
-        "expected": pack_triangle(_steps(prediction.expected_distance, DISTANCE_STEP)),
-        "spread": pack_triangle(_steps(prediction.distance_std, SPREAD_STEP)),
+        "expected": packed_distances(prediction.expected_distance, DISTANCE_STEPS, MAX_BITS["expected"]),
+        "spread": packed_distances(prediction.distance_std, SPREAD_STEPS, MAX_BITS["spread"]),
         "pairs": _pack_pairs(prediction, truth, compare),
         "truth": None if truth is None else _truth(prediction, truth),
         "compare": None if compare is None else _compare(compare, truth),
@@ -72,8 +76,16 @@ def packed_probs(probs: npt.NDArray[np.float32]) -> Bytes:
     return np.floor(np.clip(probs, 0, 1).astype(np.float64) * PROB_STEPS).astype(np.uint8)
 
 
-def _steps(values: npt.NDArray[np.float32], step: float) -> Bytes:
-    return np.clip(np.round(values / np.float32(step)), 0, MAX_STEP).astype(np.uint8)
+def packed_distances(values: npt.NDArray[np.float32], steps: tuple[float, ...], max_bits: float) -> Json:
+    """Pack Å in the finest of `steps` with which a pair takes no more than `max_bits`, or else in the coarsest."""
+    length = values.shape[0]
+    for step in steps:
+        whole = np.clip(np.round(values / np.float32(step)), 0, MAX_STEP).astype(np.uint8)
+        packed = pack_triangle(whole)
+        bits = 6 * len(packed["data"])  # of base64 a letter holds six
+        if bits <= max(8 * ALWAYS_FITS, max_bits * length * (length - 1) / 2):
+            break
+    return {"step": step, **packed}
 
 
 def _check_lengths(prediction: Prediction, truth: Truth | None, compare: PairScores | None) -> None:
@@ -102,17 +114,20 @@ def _chains(prediction: Prediction, truth: Truth | None) -> list[Json]:
 
 
 def _pack_pairs(prediction: Prediction, truth: Truth | None, compare: PairScores | None) -> Json:
-    """Columns one after the other: i, j (uint16); probability, expected distance, spread, second score (float32).
+    """Columns in turn: i, j, spread in 0.001 Å (uint16); probability, expected distance, second score (float32).
 
-    The second score is there with `compare` only, and NaN where it lists no such pair.
+    Of each column first all low bytes, then the next: so they are smaller. The second score is there with `compare`
+    only, and NaN where it lists no such pair.
     """
     first, second = listed_pairs(prediction, truth, compare)
-    columns = [first.astype("<u2"), second.astype("<u2")]
-    fields = [prediction.contact_probs, prediction.expected_distance, prediction.distance_std]
+    spread = np.clip(np.round(prediction.distance_std[first, second] * 1000), 0, 65_535)
+    columns = [column.astype("<u2") for column in (first, second, spread)]
+    fields = [prediction.contact_probs, prediction.expected_distance]
     if compare is not None:
         fields.append(np.where(compare.is_listed, compare.scores, np.float32(np.nan)))
     columns += [field[first, second].astype("<f4") for field in fields]
-    return {"count": len(first), "data": pack(b"".join(column.tobytes() for column in columns))}
+    planes = [column.view(np.uint8).reshape(len(first), column.itemsize).T.tobytes() for column in columns]
+    return {"count": len(first), "data": pack(b"".join(planes))}
 
 
 def _truth(prediction: Prediction, truth: Truth) -> Json:

@@ -22,6 +22,25 @@ async function inflate(text) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+/** Unpack a triangle: one byte a pair i < j, row after row, perhaps as differences (packing.py, `triangle_gradient`). */
+async function inflateTriangle({ isGradient, data }, length) {
+  const bytes = await inflate(data);
+  if (!isGradient) return bytes;
+  for (let i = 0, at = 0, above = 0; i < length; i++) {
+    for (let k = 0; k < length - i - 1; k++, at++) {
+      // the row above has one pair more: its k-th is the diagonal neighbour, the next the upper one
+      const leftOrNone = k > 0 ? bytes[at - 1] : -1;
+      const up = i > 0 ? bytes[above + k + 1] : Math.max(leftOrNone, 0);
+      const left = k > 0 ? leftOrNone : up;
+      const diagonal = i > 0 && k > 0 ? bytes[above + k] : up;
+      const [low, high] = left < up ? [left, up] : [up, left];
+      bytes[at] += Math.min(Math.max(left + up - diagonal, low), high); // modulo 256, as bytes do
+    }
+    above = at - (length - i - 1);
+  }
+  return bytes;
+}
+
 /** One predicted protein, with the truth and a second prediction where they are known. */
 class Protein {
   static async unpack(raw) {
@@ -34,8 +53,8 @@ class Protein {
     }
     protein.chainIndex = Uint16Array.from(protein.chains.flatMap(({ length }, k) => Array(length).fill(k)));
     const [prob, expected, spread, rival, atoms, pairs] = await Promise.all([
-      inflate(raw.prob), inflate(raw.expected), inflate(raw.spread),
-      compare && inflate(compare.steps), truth && inflate(truth.atoms), inflate(raw.pairs.data),
+      ...[raw.prob, raw.expected, raw.spread].map((map) => inflateTriangle(map, raw.sequence.length)),
+      compare && inflateTriangle(compare.steps, raw.sequence.length), truth && inflate(truth.atoms), inflate(raw.pairs.data),
     ]);
     Object.assign(protein, { prob, expected, spread, rival });
     protein.atoms = atoms && new Float32Array(atoms.buffer);
@@ -45,14 +64,22 @@ class Protein {
     return protein;
   }
 
-  /** Columns i, j (uint16), probability, expected distance, spread and perhaps a second score (float32), best first. */
+  /** Columns i, j, spread in 0.001 Å (uint16), probability, expected distance and perhaps a second score (float32). */
   readPairs(bytes, count) {
-    const first = new Uint16Array(bytes.buffer, 0, count);
-    const second = new Uint16Array(bytes.buffer, 2 * count, count);
-    const column = (k) => new Float32Array(bytes.buffer, (4 + 4 * k) * count, count);
-    const [prob, expected, spread, score] = [column(0), column(1), column(2), this.compare ? column(3) : null];
+    let start = 0;
+    const column = (Kind) => { // of each column first all low bytes, then the next
+      const width = Kind.BYTES_PER_ELEMENT;
+      const values = new Uint8Array(width * count);
+      for (let byte = 0; byte < width; byte++) {
+        for (let k = 0; k < count; k++, start++) values[width * k + byte] = bytes[start];
+      }
+      return new Kind(values.buffer);
+    };
+    const [first, second, spread] = [column(Uint16Array), column(Uint16Array), column(Uint16Array)];
+    const [prob, expected] = [column(Float32Array), column(Float32Array)];
+    const score = this.compare ? column(Float32Array) : null;
     return Array.from(first, (i, k) => {
-      const pair = { i, j: second[k], prob: prob[k], expected: expected[k], spread: spread[k], isExact: true };
+      const pair = { i, j: second[k], prob: prob[k], expected: expected[k], spread: spread[k] / 1000, isExact: true };
       if (score) pair.score = Number.isNaN(score[k]) ? null : score[k];
       return this.judge(pair);
     });
@@ -88,7 +115,7 @@ class Protein {
     const { raw } = this;
     const cell = this.cell(i, j);
     const prob = Math.min((this.prob[cell] + 0.5) / raw.probSteps, 1);
-    const pair = { i, j, prob, expected: this.expected[cell] * raw.distanceStep, spread: this.spread[cell] * raw.spreadStep };
+    const pair = { i, j, prob, expected: this.expected[cell] * raw.expected.step, spread: this.spread[cell] * raw.spread.step };
     pair.isExact = false;
     if (this.rival) pair.score = this.compare.areProbabilities ? (this.rival[cell] + 0.5) / raw.probSteps : null;
     return this.judge(pair);

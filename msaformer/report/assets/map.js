@@ -110,13 +110,13 @@ class MapPicture {
     const { length, expected, truth, raw } = this.protein;
     const [near, far] = RAMP_ANGSTROM;
     const viridis = ramp(VIRIDIS);
-    const palette = paletteWords((k) => viridis((k * raw.distanceStep - near) / (far - near)));
+    const palette = paletteWords((k) => viridis((k * raw.expected.step - near) / (far - near)));
     const words = new Uint32Array(picture.data.buffer);
     for (let i = 0, cell = 0; i < length; i++) {
       words[i * side + i] = palette[0];
       for (let j = i + 1; j < length; j++, cell++) {
         words[i * side + j] = palette[expected[cell]];
-        const steps = truth ? Math.floor(this.protein.distance(i, j) / raw.distanceStep) : expected[cell];
+        const steps = truth ? Math.floor(this.protein.distance(i, j) / raw.expected.step) : expected[cell];
         if (!Number.isNaN(steps)) words[j * side + i] = palette[Math.min(steps, 255)];
       }
     }
