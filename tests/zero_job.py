@@ -2,7 +2,7 @@
 
     python -m torch.distributed.run --nproc_per_node=W tests/zero_job.py FOLDER AXIAL CASES
 
-CASES are "grid", ZeRO 0 to 3 with and without checkpointing; "few", a part of it; and "more": bfloat16, DeepSpeed's
+CASES are "grid", ZeRO 0 to 3 with and without checkpointing; "half" and "few", parts of it; and "more": bfloat16, DeepSpeed's
 checkpointing, states and parameters in the host's memory. Rank 0 writes FOLDER/W-AXIAL.json: how far losses and
 gradients of each case are from those of one plain process. With MSAFORMER_TEST_DEVICE=cuda each rank takes a GPU
 (`scripts/check_gpu`).
@@ -93,6 +93,7 @@ def whole_gradients(engine: Any, ranks: Ranks) -> dict[str, torch.Tensor]:
 
 GRID = [(stage, how, "float32") for stage in range(4) for how in ("none", "blocks")]
 MORE = [(2, "none", "bfloat16"), (3, "blocks", "bfloat16"), (2, "deepspeed", "float32")]
+HALF = [(0, "none", "float32"), (1, "blocks", "float32"), (2, "none", "float32"), (3, "blocks", "float32")]
 FEW = [(1, "none", "float32"), (3, "blocks", "float32")]
 MORE += [(2, "offload", "float32"), (3, "offload", "float32")]
 
@@ -125,5 +126,5 @@ def main(folder: Path, axial: int, cases: list[tuple[int, str, str]]) -> None:
 
 
 if __name__ == "__main__":
-    wanted = {"grid": GRID, "more": MORE, "few": FEW}
+    wanted = {"grid": GRID, "half": HALF, "more": MORE, "few": FEW}
     main(Path(sys.argv[1]), int(sys.argv[2]), [case for word in sys.argv[3:] for case in wanted[word]])
