@@ -50,7 +50,7 @@ def secondary_structure(backbone: npt.NDArray[np.floating[Any]], sequence: str) 
     bonds = hydrogen_bonds(atoms, is_joined, np.array([letter == "P" for letter in sequence], dtype=bool))
     stretch = np.concatenate([[0], np.cumsum(~is_joined)])  # equal where no break lies between
     is_helix = _helix(bonds, stretch, _ALPHA, np.ones(len(atoms), dtype=bool))
-    is_strand = _strands(bonds, stretch) & ~is_helix
+    is_strand = strand_residues(bonds, stretch) & ~is_helix
     is_helix |= _helix(bonds, stretch, _THREE_TEN, ~(is_helix | is_strand))
     is_helix |= _helix(bonds, stretch, _PI, ~is_strand)  # may take the place of an α-helix, as in DSSP 4
     letters = np.where(is_helix, HELIX, np.where(is_strand, STRAND, NEITHER))
@@ -84,6 +84,23 @@ def hydrogen_bonds(atoms: Floats, is_joined: Bools, is_proline: Bools) -> Bools:
     return bonds
 
 
+def strand_residues(bonds: Bools, stretch: npt.NDArray[np.int_]) -> Bools:
+    """`[L_s]`, residues of bridges, and those between two bridges of one ladder.
+
+    `bonds` are those of `hydrogen_bonds`; two residues of equal `stretch` `[L_s]` have no break of the chain between.
+    """
+    is_strand = np.zeros(len(bonds), dtype=bool)
+    for direction, pairs in zip((1, -1), _bridges(bonds, stretch), strict=True):
+        found = set(pairs)
+        for i, j in pairs:
+            is_strand[i] = True
+            for a, b in _BULGE:
+                other = j + direction * b
+                if (i + a, other) in found and stretch[i] == stretch[i + a] and stretch[j] == stretch[other]:
+                    is_strand[i : i + a] = True  # the other strand's by (j, i)
+    return is_strand
+
+
 def _peptide_bonds(atoms: Floats) -> Bools:
     """`[L_s - 1]`, whether residue i is bonded to i + 1."""
     joined: Bools = np.linalg.norm(atoms[1:, N] - atoms[:-1, C], axis=-1) < _MAX_PEPTIDE_ANGSTROM
@@ -113,20 +130,6 @@ def _helix(bonds: Bools, stretch: npt.NDArray[np.int_], span: int, is_free: Bool
         if is_free[turn].all():
             is_helix[turn] = True
     return is_helix
-
-
-def _strands(bonds: Bools, stretch: npt.NDArray[np.int_]) -> Bools:
-    """`[L_s]`, residues of bridges, and those between two bridges of one ladder."""
-    is_strand = np.zeros(len(bonds), dtype=bool)
-    for direction, pairs in zip((1, -1), _bridges(bonds, stretch), strict=True):
-        found = set(pairs)
-        for i, j in pairs:
-            is_strand[i] = True
-            for a, b in _BULGE:
-                other = j + direction * b
-                if (i + a, other) in found and stretch[i] == stretch[i + a] and stretch[j] == stretch[other]:
-                    is_strand[i : i + a] = True  # the other strand's by (j, i)
-    return is_strand
 
 
 def _bridges(bonds: Bools, stretch: npt.NDArray[np.int_]) -> tuple[list[tuple[int, int]], ...]:

@@ -12,7 +12,7 @@ import pytest
 from biotite.structure import annotate_sse
 from biotite.structure.io.pdb import PDBFile
 
-from data_tools.secondary_structure import hydrogen_bonds, secondary_structure
+from data_tools.secondary_structure import hydrogen_bonds, secondary_structure, strand_residues
 from data_tools.structure import Chain, read_chains
 from data_tools.structure_file import read_structure_file
 from msaformer import example
@@ -138,6 +138,31 @@ def test_bonds_and_strands_are_those_of_the_plain_loop(path: Path) -> None:
     strands = loop_strands(bonds, len(atoms))
     assert len(strands) > 40
     assert {k for k, letter in enumerate(found) if letter == "E"} == {k for k in strands if found[k] != "H"}
+
+
+def ladder_of(*bridges: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Bonds of 30 residues that make these antiparallel bridges."""
+    bonds = np.zeros((30, 30), dtype=bool)
+    for i, j in bridges:
+        bonds[i, j] = bonds[j, i] = True
+    return bonds
+
+
+@pytest.mark.parametrize(
+    ("step", "is_bulge"), [((1, 5), True), ((2, 5), True), ((5, 2), True), ((3, 3), False), ((1, 6), False)]
+)
+def test_a_bulge_leaves_out_one_residue_here_and_four_there_at_most(
+    step: tuple[int, int], is_bulge: bool
+) -> None:
+    i, j = 3 + step[0], 25 - step[1]
+    found = strand_residues(ladder_of((3, 25), (i, j)), np.zeros(30, dtype=int))
+    between = {*range(3, i), *range(j, 25)} if is_bulge else set()
+    assert set(np.flatnonzero(found).tolist()) == between | {3, 25, i, j}
+
+
+def test_a_broken_chain_has_no_bulge_at_the_break() -> None:
+    found = strand_residues(ladder_of((3, 25), (8, 23)), (np.arange(30) > 5).astype(int))
+    assert np.flatnonzero(found).tolist() == [3, 8, 23, 25]
 
 
 def test_it_agrees_with_the_records_of_the_structure_s_authors() -> None:
