@@ -86,6 +86,49 @@ def test_top_pairs_are_sorted_within_their_separation_and_equal_scores_keep_thei
     assert set((second - first).tolist()) == {5, 6}
 
 
+@pytest.mark.parametrize("lengths", [(30,), (13, 17), (1, 28, 1), (10, 10, 10), (1,) * 30])
+def test_between_chains_there_is_no_separation_and_a_row_of_its_own(lengths):
+    rng = np.random.default_rng(3)
+    scores, distances = np.round(symmetric(rng, 30), 1), symmetric(rng, 30) * 20
+    distances[4] = distances[:, 4] = np.nan
+    chain = [number for number, length in enumerate(lengths) for _ in range(length)]
+    ranges = {**RANGES, "inter_chain": (1000, None)} if len(lengths) > 1 else RANGES
+    rows = precision_table(scores, distances, chain_lengths=lengths)
+    assert [row.range for row in rows] == list(ranges)
+    for row in rows:
+        low, high = ranges[row.range]
+        pairs = []
+        for i in range(30):
+            for j in range(i + 1, 30):
+                separation = j - i if chain[i] == chain[j] else math.inf
+                if low <= separation <= (math.inf if high is None else high) and not math.isnan(
+                    distances[i, j]
+                ):
+                    pairs.append((-scores[i, j], i, j))
+        pairs.sort()
+        hits = [distances[i, j] < 8 for _, i, j in pairs]
+        assert (row.num_pairs, row.num_contacts) == (len(hits), sum(hits))
+        for value, count in ((row.p_at_l, 30), (row.p_at_l2, 15), (row.p_at_l5, 6)):
+            best = hits[:count]
+            np.testing.assert_equal(value, sum(best) / len(best) if best else math.nan)
+        if row.range in RANGES:
+            found = top_pairs(
+                scores,
+                min_separation=low,
+                max_separation=high,
+                known=~np.isnan(distances),
+                chain_lengths=lengths,
+            )
+            assert list(zip(*found, strict=True)) == [(i, j) for _, i, j in pairs]
+
+
+def test_chains_that_do_not_make_the_query_are_refused():
+    with pytest.raises(PredictionError, match=r"chains of \(2, 2\) residues do not make the 5"):
+        top_pairs(np.zeros((5, 5)), min_separation=1, chain_lengths=(2, 2))
+    with pytest.raises(PredictionError, match="do not make the 5"):
+        precision_table(np.zeros((5, 5)), np.zeros((5, 5)), chain_lengths=(6,))
+
+
 @pytest.mark.parametrize(
     ("scores", "distances", "message"),
     [
