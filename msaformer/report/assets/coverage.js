@@ -1,10 +1,16 @@
-// Draw the alignment: rows sorted by identity to the query and coloured by it, gaps empty, and the count per column.
+// Draw the alignment: rows sorted by identity to the query and coloured by it, gaps empty, the count of sequences per
+// column as a line over them, and Neff per column in a strip below. columns.js asks it what lies where.
 
-const COVERAGE_MARGIN = { left: 52, right: 96, top: 10, bottom: 40 };
+const COVERAGE_MARGIN = { left: 58, right: 14, top: 8, bottom: 40 };
+const STRIP = { gap: 14, height: 58 }; // pixels between picture and strip of Neff, and its height
 
 async function unpackCoverage(raw, length) {
-  const bits = await inflate(raw.covered);
-  return { ...raw, length, bits, rowBytes: Math.ceil(length / 8) };
+  const [bits, identity, counts, neff, frequent, percents] = await Promise.all(
+    [raw.covered, raw.identity, raw.counts, raw.columnNeff, raw.frequent, raw.percents].map(inflate));
+  return {
+    ...raw, length, bits, identity, frequent, percents, rowBytes: Math.ceil(length / 8), total: raw.neff,
+    counts: new Uint32Array(counts.buffer), neff: new Float32Array(neff.buffer),
+  };
 }
 
 function coverageImage(coverage) {
@@ -29,77 +35,153 @@ function coverageImage(coverage) {
   return canvas;
 }
 
-function drawCoverage(canvas, coverage) {
-  const ratio = Math.max(window.devicePixelRatio || 1, 1);
-  const { width, height } = canvas.getBoundingClientRect();
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  const narrow = width < 520;
-  const margin = { ...COVERAGE_MARGIN, right: narrow ? 14 : COVERAGE_MARGIN.right };
-  const plot = {
-    left: margin.left, top: margin.top, width: width - margin.left - margin.right, height: height - margin.top - margin.bottom,
-  };
-  context.imageSmoothingEnabled = false;
-  context.drawImage(coverage.image, plot.left, plot.top, plot.width, plot.height);
-  drawCounts(context, coverage, plot);
-  drawCoverageAxes(context, coverage, plot);
-  if (!narrow) drawIdentityBar(context, plot);
-}
+class CoveragePicture {
+  constructor(canvas, coverage, { ends, labelOf }) {
+    Object.assign(this, { canvas, coverage, ends, labelOf, marked: [], hovered: null });
+    this.image = coverageImage(coverage);
+  }
 
-function drawCounts(context, { counts, depth, length }, plot) {
-  const path = new Path2D();
-  counts.forEach((count, column) => {
-    const y = plot.top + plot.height * (1 - count / depth);
-    path.lineTo(plot.left + (plot.width * column) / length, y);
-    path.lineTo(plot.left + (plot.width * (column + 1)) / length, y);
-  });
-  for (const [style, width] of [[colour("halo"), 4], [colour("pick"), 1.6]]) {
-    context.strokeStyle = style;
-    context.lineWidth = width;
-    context.stroke(path);
+  draw() {
+    const { canvas, coverage } = this;
+    const ratio = Math.max(window.devicePixelRatio || 1, 1);
+    const { width, height } = canvas.getBoundingClientRect();
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+    this.context = canvas.getContext("2d");
+    this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const { left, right, top, bottom } = COVERAGE_MARGIN;
+    const span = { left, width: Math.max(width - left - right, 1) };
+    const below = height - bottom - STRIP.height;
+    this.plot = { ...span, top, height: below - STRIP.gap - top };
+    this.strip = { ...span, top: below, height: STRIP.height };
+    this.context.imageSmoothingEnabled = false;
+    this.context.drawImage(this.image, left, top, this.plot.width, this.plot.height);
+    this.drawSteps(coverage.counts, coverage.depth, this.plot, [["halo", 4], ["pick", 1.6]]);
+    this.drawStrip();
+    this.drawChains();
+    this.drawMarked();
+    this.drawAxes();
   }
-}
 
-function drawCoverageAxes(context, { depth, length }, plot) {
-  const bottom = plot.top + plot.height;
-  context.strokeStyle = colour("line");
-  context.lineWidth = 1;
-  context.strokeRect(plot.left - 0.5, plot.top - 0.5, plot.width + 1, plot.height + 1);
-  context.fillStyle = colour("muted");
-  context.font = "11.5px system-ui, sans-serif";
-  context.textAlign = "center";
-  context.textBaseline = "top";
-  for (const tick of ticksIn(0, length, tickStep(length, plot.width / 64))) {
-    context.fillText(tick, plot.left + (plot.width * (tick - 0.5)) / length, bottom + 6);
+  x(column) {
+    return this.plot.left + (this.plot.width * column) / this.coverage.length;
   }
-  context.fillText("residue in the query", plot.left + plot.width / 2, bottom + 23);
-  context.textAlign = "right";
-  context.textBaseline = "middle";
-  const step = tickStep(depth, plot.height / 50);
-  for (let tick = 0; tick <= depth; tick += step) {
-    context.fillText(tick.toLocaleString("en"), plot.left - 7, bottom - (plot.height * tick) / depth);
-  }
-}
 
-function drawIdentityBar(context, plot) {
-  const left = plot.left + plot.width + 22;
-  const fill = context.createLinearGradient(0, plot.top + plot.height, 0, plot.top);
-  VIRIDIS.forEach((stop, k) => fill.addColorStop(k / (VIRIDIS.length - 1), stop));
-  context.fillStyle = fill;
-  context.fillRect(left, plot.top, 12, plot.height);
-  context.fillStyle = colour("muted");
-  context.textAlign = "left";
-  for (const share of [0, 0.5, 1]) {
-    context.fillText(`${100 * share} %`, left + 18, plot.top + plot.height * (1 - share) + (share === 1 ? 6 : share === 0 ? -5 : 0));
+  /** One value a column as a staircase; `most` is the top of the box. */
+  steps(values, most, box) {
+    const path = new Path2D();
+    values.forEach((value, column) => {
+      const y = box.top + box.height * (1 - value / most);
+      path.lineTo(this.x(column), y);
+      path.lineTo(this.x(column + 1), y);
+    });
+    return path;
   }
-  context.save();
-  context.translate(left + 62, plot.top + plot.height / 2);
-  context.rotate(-Math.PI / 2);
-  context.textAlign = "center";
-  context.fillText("identity", 0, 0);
-  context.restore();
+
+  drawSteps(values, most, box, strokes) {
+    const path = this.steps(values, most, box);
+    for (const [name, width] of strokes) {
+      this.context.strokeStyle = colour(name);
+      this.context.lineWidth = width;
+      this.context.stroke(path);
+    }
+  }
+
+  drawStrip() {
+    const { coverage, strip, context } = this;
+    const area = this.steps(coverage.neff, coverage.total, strip);
+    area.lineTo(strip.left + strip.width, strip.top + strip.height);
+    area.lineTo(strip.left, strip.top + strip.height);
+    context.fillStyle = colour("accent");
+    context.globalAlpha = 0.22;
+    context.fill(area);
+    context.globalAlpha = 1;
+    this.drawSteps(coverage.neff, coverage.total, strip, [["accent", 1.4]]);
+  }
+
+  drawChains() {
+    const { context, plot, strip } = this;
+    for (const end of this.ends) {
+      for (const [name, width, dash] of [["halo", 3.5, []], ["pick", 1.3, [6, 4]]]) {
+        context.strokeStyle = colour(name);
+        context.lineWidth = width;
+        context.setLineDash(dash);
+        context.beginPath();
+        context.moveTo(this.x(end), plot.top);
+        context.lineTo(this.x(end), strip.top + strip.height);
+        context.stroke();
+      }
+    }
+    context.setLineDash([]);
+  }
+
+  /** Frame the columns that are picked, and the one pointed at. */
+  drawMarked() {
+    const { context, plot, strip } = this;
+    const height = strip.top + strip.height - plot.top;
+    const frame = (column, name, extra) => {
+      const width = Math.max(this.x(column + 1) - this.x(column), 2) + extra;
+      context.strokeStyle = colour(name);
+      context.lineWidth = extra ? 1.6 : 1;
+      context.strokeRect((this.x(column) + this.x(column + 1) - width) / 2, plot.top, width, height);
+    };
+    for (const column of this.marked) {
+      frame(column, "halo", 5);
+      frame(column, "false", 2);
+      this.arrow(column);
+    }
+    if (this.hovered !== null) frame(this.hovered, "pick", 0);
+  }
+
+  arrow(column) {
+    const { context, strip } = this;
+    const [x, y] = [(this.x(column) + this.x(column + 1)) / 2, strip.top + strip.height + 1];
+    context.fillStyle = colour("false");
+    context.beginPath();
+    context.moveTo(x, y);
+    context.lineTo(x - 5, y + 7);
+    context.lineTo(x + 5, y + 7);
+    context.fill();
+  }
+
+  drawAxes() {
+    const { context, coverage, plot, strip } = this;
+    const bottom = strip.top + strip.height;
+    context.strokeStyle = colour("line");
+    context.lineWidth = 1;
+    for (const box of [plot, strip]) context.strokeRect(box.left - 0.5, box.top - 0.5, box.width + 1, box.height + 1);
+    context.fillStyle = colour("muted");
+    context.font = "11.5px system-ui, sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "top";
+    for (const tick of ticksIn(0, coverage.length, tickStep(coverage.length, plot.width / 64))) {
+      context.fillText(this.labelOf(tick - 1), this.x(tick - 0.5), bottom + 8);
+    }
+    context.fillText("residue in the query", plot.left + plot.width / 2, bottom + 25);
+    context.textAlign = "right";
+    context.textBaseline = "middle";
+    this.scale(plot, coverage.depth, plot.height / 50);
+    this.scale(strip, coverage.total, 2);
+    this.title("sequences", plot);
+    this.title("Neff", strip);
+  }
+
+  scale(box, most, count) {
+    for (const tick of steps(0, most, count)) {
+      const y = box.top + box.height * (1 - tick / most);
+      if (box === this.strip || y > box.top - 1) this.context.fillText(tick.toLocaleString("en"), box.left - 6, y);
+    }
+  }
+
+  title(text, box) {
+    const { context } = this;
+    context.save();
+    context.translate(9, box.top + box.height / 2);
+    context.rotate(-Math.PI / 2);
+    context.textAlign = "center";
+    context.fillText(text, 0, 0);
+    context.restore();
+  }
 }
 
 PANELS.push(async (raw, protein) => {

@@ -13,23 +13,28 @@ function save(name, blob) {
 
 const fileStem = (name) => name.replace(/[^\w.-]+/g, "_").slice(0, 80) || "prediction";
 
-const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+/** A text as a cell of CSV; one that a spreadsheet would run as a formula gets an apostrophe, a plain number does not. */
+function cellText(text) {
+  const safe = /^[=+\-@\t\r]/.test(text) && !/^-?\d+$/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
 
 /** The pairs shown, in the columns of `msaformer predict`'s table. */
 function csvText(protein, pairs) {
+  const { truth } = protein;
   const head = ["i", "j", "aa_i", "aa_j", "prob", "separation", "pred_distance"];
-  if (protein.truth) head.push("distance", "is_contact", "chain", "auth_i", "auth_j");
+  if (truth) head.push("distance", "is_contact", "chain_i", "chain_j", "auth_i", "auth_j");
   const rows = pairs.map((pair) => {
     const row = [
       pair.i + 1, pair.j + 1, protein.sequence[pair.i], protein.sequence[pair.j], pair.prob.toFixed(DECIMALS),
       pair.j - pair.i, pair.expected.toFixed(3),
     ];
-    if (protein.truth) {
-      const isKnown = pair.kind !== "unknown";
-      const numbers = [pair.i, pair.j].map((k) => quoted(protein.truth.numbers[k] || ""));
+    if (truth) {
+      const isKnown = pair.distance !== null;
+      const both = (values) => [pair.i, pair.j].map((k) => cellText(values[k] || ""));
       row.push(
         isKnown ? pair.distance.toFixed(3) : "", isKnown ? (pair.kind === "true" ? "True" : "False") : "",
-        quoted(protein.truth.chainNames[pair.i]), ...numbers,
+        ...both(truth.chainNames), ...both(truth.numbers),
       );
     }
     return row.join(",");
@@ -47,12 +52,13 @@ function rrText(protein, pairs) {
   return [...lines, "END", ""].join("\n");
 }
 
-function connectDownloads(protein, shownPairs, mapCanvas) {
-  const stem = fileStem(protein.raw.name);
-  const text = (content, type) => new Blob([content], { type });
-  byId("save-csv").addEventListener("click", () => save(`${stem}.contacts.csv`, text(csvText(protein, shownPairs()), "text/csv")));
-  byId("save-rr").addEventListener("click", () => save(`${stem}.rr`, text(rrText(protein, shownPairs()), "text/plain")));
-  byId("save-png").addEventListener("click", () => mapCanvas.toBlob((blob) => save(`${stem}.map.png`, blob), "image/png"));
-}
-
-PANELS.push((raw, protein) => connectDownloads(protein, () => page.selected, byId("map")));
+PANELS.push((raw, protein) => {
+  const stem = fileStem(raw.name);
+  const onClick = (id, make) => byId(id).addEventListener("click", make);
+  const text = (name, content, type) => save(`${stem}.${name}`, new Blob([content], { type }));
+  onClick("save-csv", () => text("contacts.csv", csvText(protein, page.selected), "text/csv"));
+  onClick("save-rr", () => text("rr", rrText(protein, page.selected), "text/plain"));
+  onClick("save-svg", () => text("map.svg", svgText(mapAsSvg(map.picture, protein)), "image/svg+xml"));
+  onClick("save-png", () => mapAsCanvas(map.picture, protein).toBlob((blob) => save(`${stem}.map.png`, blob), "image/png"));
+  byId("save-help").textContent = "CSV and RR hold the pairs shown at this moment, with exact numbers; `msaformer export` writes all pairs. PNG and SVG hold the map as it is shown; in the SVG all is vectors but the heat map.";
+});
