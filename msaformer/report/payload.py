@@ -20,9 +20,9 @@ from msaformer.errors import PredictionError
 from msaformer.metrics import CONTACT_ANGSTROM, RangePrecision, precision_table
 from msaformer.pair_scores import PairScores
 from msaformer.prediction import Prediction
-from msaformer.report.coverage import alignment_coverage
 from msaformer.report.packing import Bytes, Json, pack, pack_triangle, plain_text
-from msaformer.report.pair_list import PAIRS_PER_RESIDUE, SEPARATIONS, listed_pairs
+from msaformer.report.pair_list import PAIRS_PER_RESIDUE, SEPARATIONS, Indices, listed_pairs
+from msaformer.report.payload_panels import panel_parts
 from msaformer.report.truth import Truth
 
 PROB_STEPS: Final = 200  # steps of a packed probability, rounded down: p ≥ 0.3 is exactly byte ≥ 60
@@ -47,6 +47,7 @@ def build_payload(
 ) -> Json:
     """Collect everything the page shows; raises PredictionError when the parts are not of one protein."""
     _check_lengths(prediction, truth, compare)
+    pairs = listed_pairs(prediction, truth, compare)
     numbers = numbers_in_chain(prediction.residue_index, prediction.chain_lengths)
     return {
         "name": plain_text(prediction.name),
@@ -63,11 +64,11 @@ def build_payload(
         "prob": pack_triangle(packed_probs(prediction.contact_probs)),
         "expected": packed_distances(prediction.expected_distance, DISTANCE_STEPS, MAX_BITS["expected"]),
         "spread": packed_distances(prediction.distance_std, SPREAD_STEPS, MAX_BITS["spread"]),
-        "pairs": _pack_pairs(prediction, truth, compare),
+        "pairs": _pack_pairs(prediction, compare, *pairs),
         "truth": None if truth is None else _truth(prediction, truth),
         "compare": None if compare is None else _compare(compare, truth),
         "structure": None if structure_text is None else pack(structure_text.encode("ascii", "replace")),
-        "coverage": None if alignment is None else _coverage(prediction, alignment),
+        **panel_parts(prediction, truth=truth, alignment=alignment, pairs=pairs),
     }
 
 
@@ -113,13 +114,12 @@ def _chains(prediction: Prediction, truth: Truth | None) -> list[Json]:
     return chains
 
 
-def _pack_pairs(prediction: Prediction, truth: Truth | None, compare: PairScores | None) -> Json:
+def _pack_pairs(prediction: Prediction, compare: PairScores | None, first: Indices, second: Indices) -> Json:
     """Columns in turn: i, j, spread in 0.001 Å (uint16); probability, expected distance, second score (float32).
 
     Of each column first all low bytes, then the next: so they are smaller. The second score is there with `compare`
     only, and NaN where it lists no such pair.
     """
-    first, second = listed_pairs(prediction, truth, compare)
     spread = np.clip(np.round(prediction.distance_std[first, second] * 1000), 0, 65_535)
     columns = [column.astype("<u2") for column in (first, second, spread)]
     fields = [prediction.contact_probs, prediction.expected_distance]
@@ -174,19 +174,3 @@ def packed_ranks(scores: npt.NDArray[np.float32]) -> Bytes:
 def _row(row: RangePrecision) -> Json:
     """A precision that does not exist is null: JSON has no NaN."""
     return {key: None if value != value else value for key, value in dataclasses.asdict(row).items()}
-
-
-def _coverage(prediction: Prediction, alignment: Alignment) -> Json:
-    if alignment.query != prediction.sequence:
-        raise PredictionError(
-            f"{prediction.name}: the alignment's query is not the predicted sequence; "
-            "give the alignment the prediction was made from"
-        )
-    coverage = alignment_coverage(alignment)
-    return {
-        "rows": len(coverage.identity),
-        "depth": coverage.depth,
-        "identity": np.round(coverage.identity * 255).astype(int).tolist(),
-        "covered": pack(np.packbits(coverage.covered, axis=1).tobytes()),
-        "counts": coverage.counts.tolist(),
-    }

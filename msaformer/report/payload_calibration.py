@@ -14,6 +14,7 @@ from msaformer.calibration import MIN_SEPARATION, Calibration, reliability
 from msaformer.metrics import CONTACT_ANGSTROM, RANGES
 from msaformer.prediction import Prediction
 from msaformer.report.packing import Json
+from msaformer.report.pair_list import separations
 
 SHOWN_RANGES: Final = {"all": (MIN_SEPARATION, None), "medium": RANGES["medium"], "long": RANGES["long"]}
 """Name → smallest and largest separation |i - j|, both included; None = no upper limit."""
@@ -26,7 +27,7 @@ def calibration_part(prediction: Prediction, distances: Floats) -> Json:
 
     A pair of different chains has no separation and counts as long range.
     """
-    separation = _separations(prediction)
+    separation = separations(prediction)
     ranges = []
     for name, (low, high) in SHOWN_RANGES.items():
         inside = (separation >= low) & (separation <= (np.inf if high is None else high))
@@ -35,13 +36,6 @@ def calibration_part(prediction: Prediction, distances: Floats) -> Json:
         contacts = int((judged[np.triu_indices(prediction.length, k=1)] < CONTACT_ANGSTROM).sum())
         ranges.append(_row(name, calibration, contacts))
     return {"ranges": ranges}
-
-
-def _separations(prediction: Prediction) -> npt.NDArray[np.float64]:
-    """`[L, L]`, |i - j| within a chain, infinite between chains."""
-    place = np.arange(prediction.length)
-    chain = np.repeat(np.arange(len(prediction.chain_lengths)), prediction.chain_lengths)
-    return np.where(chain[:, None] == chain, np.abs(place[:, None] - place), np.inf)
 
 
 def _row(name: str, calibration: Calibration, contacts: int) -> Json:

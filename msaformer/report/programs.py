@@ -23,19 +23,28 @@ PROGRAMS: Final = (
     "colours.js",
     "map.js",
     "mapview.js",
-    "coverage.js",
     "library.js",
     "structure.js",
-    "exports.js",
     "headline.js",
     "select.js",
     "list.js",
     "picked.js",
+    "chart.js",
     "panels.js",
+    "coverage.js",
+    "columns.js",
+    "distogram.js",
+    "calibration.js",
+    "weights.js",
+    "attention.js",
+    "identity.js",
+    "svgcontext.js",
+    "mapexport.js",
+    "exports.js",
     "page.js",
 )
 """Files of `assets/` that make the page's own program, in this order, in one scope."""
-STYLES: Final = ("style.css",)
+STYLES: Final = ("style.css", "panels.css")
 """Files of `assets/` that make the page's style, in this order."""
 VIEWER: Final = "3Dmol-min.js"
 VIEWER_VERSION: Final = "2.5.5"

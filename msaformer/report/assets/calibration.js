@@ -1,6 +1,6 @@
 // Whether probabilities mean what they say: a reliability plot against the structure, by range of separation.
 
-const RANGE_WORDS = { all: "All", medium: "12–23", long: "≥ 24" };
+const RANGE_WORDS = { all: "All", medium: "Medium", long: "Long" };
 const CALIBRATION_MARGIN = { left: 46, right: 14, top: 10, bottom: 84 };
 const COUNT_STRIP = 34; // pixels of the bars of counts below the plot
 const Z95 = 1.96; // standard deviations that hold 95 % of a normal distribution

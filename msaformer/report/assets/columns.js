@@ -23,7 +23,7 @@ PANELS.push(async (raw, protein) => {
 
 const decimals = (number) => number.toLocaleString("en", { maximumFractionDigits: number < 100 ? 1 : 0 });
 
-const columnLabel = (protein, column) => (protein.label ? protein.label(column) : String(column + 1));
+const columnLabel = (protein, column) => String(protein.number(column));
 
 /** Everything known of a column, in one line. */
 function columnText(protein, { counts, neff, depth, total, alphabet, kinds, frequent, percents }, column) {
@@ -109,6 +109,6 @@ function meter(value, whole, most, name) {
   const bar = make("i");
   bar.style.width = `${(100 * value) / whole / most}%`;
   const share = value && value / whole < 0.005 ? `< 1\u202f%` : percent(value / whole);
-  cell.append(bar, make("b", "", decimals(value)), make("small", "", share));
+  cell.append(bar, make("strong", "", decimals(value)), make("small", "", share));
   return cell;
 }

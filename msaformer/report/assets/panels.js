@@ -20,7 +20,7 @@ PANELS.push((raw, protein) => {
   ];
   byId("words").replaceChildren(...words.map(([word, meaning]) => {
     const line = make("span");
-    line.append(make("b", "", word), ` ${meaning}`);
+    line.append(make("strong", "", word), ` ${meaning}`);
     return line;
   }));
 });
