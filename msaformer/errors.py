@@ -5,6 +5,7 @@ MSAFormerError
 ├── WeightsError     a weights file is damaged, or made for another architecture
 ├── CheckpointError  a training checkpoint is damaged, missing, or made by another configuration
 ├── TrainingError    a run cannot go on (no usable examples, a loss that is not finite)
+├── LogError         the log of a run cannot be read, or holds nothing to draw
 ├── PeerError        another process of the run failed or is lost
 └── PredictionError  a prediction is too large for the memory; a file of one is damaged, or does not fit its use
     └── ScoreFileError   a file of scores, ours or another program's, breaks its format or is not of this query
@@ -29,6 +30,10 @@ class CheckpointError(MSAFormerError):
 
 class TrainingError(MSAFormerError):
     """A training run cannot go on."""
+
+
+class LogError(MSAFormerError):
+    """The log of a training run cannot be read, or holds nothing to draw."""
 
 
 class PeerError(MSAFormerError):

@@ -11,9 +11,8 @@ from data_tools.labels import Labels
 from msaformer.errors import PredictionError
 from msaformer.metrics import CONTACT_ANGSTROM, top_pairs
 from msaformer.prediction import Prediction
+from msaformer.report.colours import FALSE_COLOUR, TRUE_COLOUR
 
-TRUE_COLOUR: Final = "#0072B2"  # Okabe–Ito blue
-FALSE_COLOUR: Final = "#D55E00"  # Okabe–Ito vermilion
 MAX_CONTACTS: Final = (
     200  # py3Dmol makes one shape of each cylinder, and a thousand take half a second to draw
 )
