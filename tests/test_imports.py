@@ -62,6 +62,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "deepspeed": ("msaformer.training.deepspeed_engine", "msaformer.model.optional_kernels"),
     "cuequivariance_torch": ("msaformer.model.optional_kernels",),
     "py3Dmol": ("msaformer.report",),
+    "matplotlib": ("msaformer.report.plots",),
     "click": ("msaformer.cli",),
     "msaformer": ("msaformer",),
     "pydantic": ("msaformer.config", "msaformer.pretrained"),
@@ -161,7 +162,7 @@ def test_model_losses_and_engine_know_no_file_format() -> None:
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("msaformer.report", ["torch", "deepspeed", "click", "matplotlib"]),
+        ("msaformer.report", ["torch", "deepspeed", "click", "matplotlib", "py3Dmol"]),
         ("msaformer.predict", ["deepspeed", "click"]),
         ("msaformer.cli", ["torch", "numpy", "pandas", "pydantic"]),
         ("msaformer.config", ["torch"]),

@@ -17,7 +17,9 @@ from matplotlib.patches import Polygon, Rectangle
 from matplotlib.ticker import FuncFormatter, Locator
 from matplotlib.transforms import Affine2D
 
+from msaformer.chains import chain_letter, chain_slices
 from msaformer.report.colours import HELIX_COLOUR, STRAND_COLOUR
+from msaformer.report.packing import plain_text
 from msaformer.report.plots.inputs import Known, Residues
 from msaformer.report.truth import Truth
 
@@ -59,7 +61,7 @@ def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
 
 def frame_map(ax: Axes, residues: Residues) -> None:
     """Limits, ticks, diagonal and chain boundaries of a map whose first residue is at the upper left."""
-    length = len(residues.numbers)
+    length = len(residues.residue_index)
     ends = (0.5, length + 0.5)
     ax.plot(ends, ends, color="0.6", lw=0.6, label="_diagonal")
     ax.set(xlim=ends, ylim=ends[::-1], aspect="equal", xlabel="residue", ylabel="residue")
@@ -72,13 +74,13 @@ def frame_map(ax: Axes, residues: Residues) -> None:
 
 def number_axis(ax: Axes, which: str, residues: Residues) -> None:
     """Say at the ticks what the residues there are called."""
-    numbers = residues.numbers
+    labels = residues.labels
     axis = ax.xaxis if which == "x" else ax.yaxis
-    axis.set_major_locator(ResidueLocator(numbers))
+    axis.set_major_locator(ResidueLocator(residues.numbers))
 
     def name(place: float, _: int | None) -> str:
         index = round(place) - 1
-        return str(numbers[index]) if 0 <= index < len(numbers) else ""
+        return labels[index] if 0 <= index < len(labels) else ""
 
     axis.set_major_formatter(FuncFormatter(name))
 
@@ -88,14 +90,12 @@ def draw_tracks(ax: Axes, truth: Known | None, residues: Residues) -> float:
 
     Returns the room that the title has to leave for them, in points.
     """
-    if not isinstance(truth, Truth):
-        return _TITLE_PAD
     room = _TITLE_PAD
-    if truth.secondary_structure.strip():
+    if isinstance(truth, Truth) and truth.secondary_structure.strip():
         draw_secondary_structure(ax, truth.secondary_structure)
         room += 11
     if len(residues.chain_lengths) > 1:
-        _name_chains(ax, truth, residues)
+        _name_chains(ax, truth.chain_names if isinstance(truth, Truth) else (), residues)
         room = 32
     return room
 
@@ -146,14 +146,15 @@ def _shape(kind: str, start: float, stop: float, low: float, high: float) -> Any
     )
 
 
-def _name_chains(ax: Axes, truth: Truth, residues: Residues) -> None:
-    ends = np.cumsum(residues.chain_lengths)
-    for length, end in zip(residues.chain_lengths, ends, strict=True):
-        names = [name for name in truth.chain_names[end - length : end] if name]
+def _name_chains(ax: Axes, authors: tuple[str, ...], residues: Residues) -> None:
+    """The letters of the axes, with the structure's own names of the chains where these are others."""
+    for number, chain in enumerate(chain_slices(residues.chain_lengths)):
+        letter = chain_letter(number)
+        names = [name for name in authors[chain] if name not in {"", letter}]
         ax.text(
-            end - length / 2 + 0.5,
+            (chain.start + chain.stop + 1) / 2,
             _TRACK[1] + 0.01,
-            f"chain {names[0]}" if names else "",
+            f"chain {letter}" + (f" ({plain_text(names[0], 8)})" if names else ""),
             transform=ax.get_xaxis_transform(),
             ha="center",
             va="bottom",

@@ -36,7 +36,7 @@ def plot_coverage(
     if weights is not None and np.shape(weights) != (alignment.depth,):
         raise PredictionError(f"{list(np.shape(weights))} weights for {alignment.depth} sequences")
     coverage = alignment_coverage(alignment)
-    residues = Residues(alignment.residue_index + 1, (alignment.length,))
+    residues = Residues.of(alignment)
     ax = new_axes(ax, 7.0, 3.6)
     picture = ax.imshow(
         np.where(coverage.covered, coverage.identity[:, None], np.nan),

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from data_tools.alignment import Alignment
+from msaformer.chains import numbers_in_chain, residue_labels
 from msaformer.errors import PredictionError
 from msaformer.metrics import precision_table
 from msaformer.pair_scores import PairScores
@@ -29,9 +31,19 @@ Known = Truth | Floats
 class Residues:
     """The axis of a map: how residues are called, and where chains end."""
 
-    numbers: npt.NDArray[np.integer[Any]]
-    """`[L]`, what the axis says of each."""
+    residue_index: npt.NDArray[np.int32]
+    """`[L]`, 0-based position in the query, its insertions counted."""
     chain_lengths: tuple[int, ...]
+
+    @property
+    def numbers(self) -> npt.NDArray[np.int32]:
+        """`[L]`, 1-based number of each residue in its chain."""
+        return numbers_in_chain(self.residue_index, self.chain_lengths)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """`[L]`, what each is called: "12", in a complex "B12"."""
+        return residue_labels(self.residue_index, self.chain_lengths)
 
     @property
     def boundaries(self) -> npt.NDArray[np.float64]:
@@ -39,16 +51,14 @@ class Residues:
         return np.cumsum(self.chain_lengths)[:-1] + 0.5
 
     @classmethod
-    def counted(cls, length: int) -> Residues:
-        """One chain, counted from 1."""
-        return cls(np.arange(1, length + 1), (length,))
-
-    @classmethod
-    def of(cls, source: Prediction | Scored) -> Residues:
-        """As a prediction numbers them; else counted from 1."""
+    def of(cls, source: Scored | Alignment) -> Residues:
+        """As a record numbers them; else counted from 1."""
         if isinstance(source, Prediction):
-            return cls(source.residue_numbers, source.chain_lengths)
-        return cls.counted(len(source.scores if isinstance(source, PairScores) else source))
+            return cls(source.residue_index, source.chain_lengths)
+        if isinstance(source, Alignment):
+            return cls(source.residue_index, (source.length,))
+        length = len(source.scores if isinstance(source, PairScores) else source)
+        return cls(np.arange(length, dtype=np.int32), (length,))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
