@@ -12,13 +12,14 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TextIO
 
 import click
 
 from data_tools.errors import DataToolsError
 from msaformer import __version__
 from msaformer.cli.messages import INTERRUPTED, one_line, print_error
+from msaformer.cli.progress import hidden
 from msaformer.errors import ConfigError, MSAFormerError, PeerError
 
 COMMANDS: Final = {
@@ -119,12 +120,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _configure_logging(level: int) -> None:
-    handler = logging.StreamHandler()
+    handler = _LogHandler()
     handler.setFormatter(_LowerCaseLevel("%(levelname)s: %(message)s"))
     for name in ("msaformer", "data_tools"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level)
+
+
+class _LogHandler(logging.StreamHandler[TextIO]):
+    def emit(self, record: logging.LogRecord) -> None:
+        with hidden():
+            super().emit(record)
 
 
 class _LowerCaseLevel(logging.Formatter):

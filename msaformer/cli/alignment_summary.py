@@ -6,6 +6,8 @@ import dataclasses
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
+from data_tools.pipeline.messages import one_line
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -74,16 +76,20 @@ class AlignmentSummary:
     """How often the reader set aside, skipped, mended or dropped something."""
 
 
-def summarize(alignment: Alignment, file: str, *, with_hhsuite: bool = False) -> AlignmentSummary:
-    """Count what `AlignmentSummary` holds; HH-suite's Neff takes seconds for deep alignments."""
+def summarize(
+    alignment: Alignment, file: str, weights: npt.NDArray[np.floating[Any]], *, with_hhsuite: bool = False
+) -> AlignmentSummary:
+    """Count what `AlignmentSummary` holds; `weights` `[N]` are those at 80 %.
+
+    HH-suite's Neff takes seconds for deep alignments.
+    """
     from data_tools import neff
     from data_tools.alphabet import GAP, UNKNOWN
     from data_tools.filtering import coverage, identity_to_query
-    from data_tools.weights import effective_sequences, sequence_weights
+    from data_tools.weights import effective_sequences
 
     tokens = alignment.tokens
     is_residue = tokens != GAP
-    weights = sequence_weights(tokens)
     neff80 = effective_sequences(weights)
     of_homologues = coverage(tokens)[1:]
     has_homologues = alignment.depth > 1
@@ -122,9 +128,10 @@ def _quantiles(values: npt.NDArray[np.floating[Any]]) -> dict[str, float]:
 
 
 def format_summary(summary: AlignmentSummary) -> str:
-    """The summary as aligned lines of text."""
+    """The summary as aligned lines of text; names of files are hostile."""
+    file = one_line(summary.file)
     lines = [
-        ("file", f"{summary.file} ({summary.format})" if summary.format else summary.file),
+        ("file", f"{file} ({summary.format})" if summary.format else file),
         ("sequences N", f"{summary.depth:,}"),
         ("residues L", f"{summary.length:,}{_in_parentheses(summary)}"),
         ("Neff", f"{summary.neff:,.1f}  ({summary.neff_per_sqrt_length:.2f} per √L)"),
@@ -151,7 +158,7 @@ def format_summary(summary: AlignmentSummary) -> str:
         parts = (f"{chain['length']} columns x {chain['cardinality']}" for chain in summary.chains)
         lines.append(("chains", ", ".join(parts)))
     if summary.annotations:
-        lines.append(("annotations", ", ".join(summary.annotations)))
+        lines.append(("annotations", ", ".join(map(one_line, summary.annotations))))
     if summary.reader:
         lines.append(("reader", ", ".join(f"{action} {count:,}" for action, count in summary.reader.items())))
     return "\n".join(_wrapped(label, text) for label, text in lines)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from msaformer.cli.bars import with_bars
+from msaformer.cli.messages import json_text, one_line, print_picture
+from msaformer.cli.pictures import draw_evaluation
+from msaformer.cli.terminal import draw_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +35,8 @@ if TYPE_CHECKING:
     "--chain", metavar="C", help="Chain, by label or author id; the best match to the query if left out."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(prediction: Path, structure: Path, chain: str | None, as_json: bool) -> None:
+@draw_option
+def command(prediction: Path, structure: Path, chain: str | None, as_json: bool, draw: bool | None) -> None:
     """Score PREDICTION (.npz of `msaformer predict`): P@L, P@L/2 and P@L/5 by sequence separation.
 
     A contact is Cβ–Cβ (Cα for Gly) closer than 8 Å; pairs with an unresolved residue are left out of the ranking.
@@ -46,9 +51,14 @@ def command(prediction: Path, structure: Path, chain: str | None, as_json: bool)
     labels = label_distances(loaded.sequence, found, source=structure)
     rows = precision_table(loaded.contact_probs, labels.distances)
     if as_json:
-        click.echo(json.dumps(to_json(loaded, structure, labels, rows), indent=2, ensure_ascii=False))
+        click.echo(json_text(to_json(loaded, structure, labels, rows)))
     else:
-        click.echo(format_scores(loaded, structure, labels, rows))
+        print_picture(
+            with_bars(
+                format_scores(loaded, structure, labels, rows), "P@L, 0 to 1", [row.p_at_l for row in rows]
+            )
+        )
+        draw_evaluation(loaded, labels.distances, draw)
 
 
 def to_json(
@@ -82,7 +92,8 @@ def format_scores(
 
     lines = [
         f"{prediction.name}: L = {prediction.length}, N = {prediction.depth:,}, Neff = {prediction.neff:,.1f}",
-        f"{structure}, chain {labels.chain.author_name}: {labels.identity:.1%} identical to the query "
+        f"{one_line(str(structure))}, chain {one_line(labels.chain.author_name)}: "
+        f"{labels.identity:.1%} identical to the query "
         f"({labels.mismatches} mismatches), {labels.num_unresolved} residues of the query unresolved",
         "",
         f"{'range':<12} {'separation':>10} {'P@L':>7} {'P@L/2':>7} {'P@L/5':>7} {'contacts':>9} {'pairs':>8}",

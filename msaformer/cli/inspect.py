@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +10,9 @@ import click
 
 from msaformer.cli.alignment_summary import AlignmentSummary, format_summary, summarize
 from msaformer.cli.convert import FORMATS
-from msaformer.cli.messages import exit_code, one_line, print_error
+from msaformer.cli.messages import exit_code, json_text, one_line, print_error
+from msaformer.cli.pictures import draw_alignment
+from msaformer.cli.terminal import draw_option
 
 if TYPE_CHECKING:
     from data_tools.read_report import ReadReport
@@ -49,6 +50,7 @@ Example: one alignment in full, then several as a table.
     help="Write what the reader left out or mended, with lines, as JSON (one ALIGNMENT only).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@draw_option
 def command(
     alignments: tuple[Path, ...],
     hhsuite_neff: bool,
@@ -56,6 +58,7 @@ def command(
     repair: bool,
     report: Path | None,
     as_json: bool,
+    draw: bool | None,
 ) -> int:
     """Show depth, Neff (with its definition), gaps and coverage of each ALIGNMENT; - is standard input.
 
@@ -64,6 +67,7 @@ def command(
     """
     from data_tools.errors import DataToolsError
     from data_tools.formats import read_alignment
+    from data_tools.weights import sequence_weights
 
     if report is not None and len(alignments) > 1:
         raise click.UsageError(f"--report takes one ALIGNMENT, not {len(alignments)}")
@@ -80,12 +84,14 @@ def command(
             continue
         if report is not None:
             _write_report(alignment.report, report)
-        summaries.append(summarize(alignment, str(path), with_hhsuite=hhsuite_neff))
+        weights = sequence_weights(alignment.tokens)
+        summaries.append(summarize(alignment, str(path), weights, with_hhsuite=hhsuite_neff))
     if len(alignments) == 1:
         single = summaries[0]
-        click.echo(_json(dataclasses.asdict(single)) if as_json else format_summary(single))
+        click.echo(json_text(dataclasses.asdict(single)) if as_json else format_summary(single))
+        draw_alignment(alignment, weights, False if as_json else draw)
     elif as_json:
-        click.echo(_json({"alignments": list(map(dataclasses.asdict, summaries)), "failures": failures}))
+        click.echo(json_text({"alignments": list(map(dataclasses.asdict, summaries)), "failures": failures}))
     else:
         click.echo(format_table(summaries))
     return exit_code(len(alignments) - len(summaries), len(alignments))
@@ -115,8 +121,4 @@ def _write_report(report: ReadReport, path: Path) -> None:
     from data_tools.formats.notes import report_as_json
 
     with atomic_path(path) as temporary:
-        temporary.write_text(_json(report_as_json(report)) + "\n", encoding="utf-8", newline="\n")
-
-
-def _json(tree: object) -> str:
-    return json.dumps(tree, indent=2, ensure_ascii=False)
+        temporary.write_text(json_text(report_as_json(report)) + "\n", encoding="utf-8", newline="\n")

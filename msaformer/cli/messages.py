@@ -1,7 +1,13 @@
-"""How the commands speak: one line an error on stderr, the list of failed inputs, names of targets."""
+"""How the commands speak: results on stdout, one line an error on stderr, the list of failed inputs, names of targets.
+
+What files and their names hold may be hostile: no control, bidi or other unprintable character reaches a terminal.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +18,8 @@ import click
 from data_tools.atomic import atomic_path
 from data_tools.pipeline.inputs import target_id
 from data_tools.pipeline.messages import one_line as one_line  # the commands have it from here
+from msaformer.cli.progress import hidden
+from msaformer.cli.terminal import terminal_of
 
 ALL_FAILED: Final = 1
 SOME_FAILED: Final = 3
@@ -20,7 +28,28 @@ INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 
 def print_error(error: BaseException | str) -> None:
     """Print one line on stderr."""
-    click.echo(f"error: {one_line(error)}", err=True)
+    with hidden():
+        click.echo(f"error: {one_line(error)}", err=True)
+
+
+def print_path(path: Path) -> None:
+    """Print where a result is: byte for byte for a script, fit to be shown for a terminal."""
+    with hidden():
+        click.echo(one_line(str(path)) if sys.stdout.isatty() else os.fsencode(path))
+
+
+def print_picture(text: str) -> None:
+    """Print a drawing of this package with its escape codes, which click would take out for a pipe."""
+    with hidden():
+        click.echo(text, color=True)
+
+
+def json_text(tree: object) -> str:
+    """JSON to print: letters as they are, but what is not printable as its number, so that no terminal obeys it."""
+    text = json.dumps(tree, indent=2, ensure_ascii=False)
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1] for letter in text
+    )
 
 
 def named_targets(paths: Sequence[Path]) -> dict[str, Path]:
@@ -54,5 +83,5 @@ def exit_code(num_failed: int, num_inputs: int) -> int:
 
 
 def progress_is_shown() -> bool:
-    """Progress is drawn on a terminal only."""
-    return sys.stderr.isatty()
+    """Progress is drawn on a terminal only, and not when -q asks for silence."""
+    return terminal_of(sys.stderr).can_redraw and logging.getLogger("msaformer").isEnabledFor(logging.WARNING)

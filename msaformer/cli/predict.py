@@ -17,9 +17,13 @@ from msaformer.cli.messages import (
     named_targets,
     one_line,
     print_error,
+    print_path,
     progress_is_shown,
     write_failures,
 )
+from msaformer.cli.pictures import draw_prediction
+from msaformer.cli.progress import Progress
+from msaformer.cli.terminal import draw_option
 from msaformer.errors import MSAFormerError, PredictionError
 
 if TYPE_CHECKING:
@@ -82,6 +86,8 @@ _log = logging.getLogger(__name__)
     help="Processes that share each protein: all those that were started (torchrun --nproc_per_node=D).",
 )
 @click.option("--overwrite", is_flag=True, default=None, help="Predict again what is in DIR already.")
+@draw_option
+@click.option("--no-progress", is_flag=True, help="No progress line.")
 def command(
     alignments: tuple[Path, ...],
     output: Path,
@@ -92,6 +98,8 @@ def command(
     fewer_sequences: bool | None,
     axial: int | None,
     overwrite: bool | None,
+    draw: bool | None,
+    no_progress: bool,
 ) -> int:
     """Predict contacts and distances from each ALIGNMENT (any format that `inspect` reads).
 
@@ -123,8 +131,10 @@ def command(
         launch, axial=launch.world_size, timeout_s=_TIMEOUT_S, use_cuda=where.type == "cuda"
     )
     with group as ranks:
-        job = Job(output, model, max_depth, resources, None if overwrite else wanted, ranks)
-        failures = predict_targets(targets, job)
+        draw = draw if draw is not None or len(targets) == 1 else False
+        job = Job(output, model, max_depth, resources, None if overwrite else wanted, ranks, draw)
+        with Progress(len(targets), is_wanted=progress_is_shown() and not no_progress) as progress:
+            failures = predict_targets(targets, job, progress)
         del job  # it holds the group, as the network does
         execute_with(model.network, Execution())
     if launch.rank == 0:
@@ -155,12 +165,12 @@ class Job:
     """None: what is there already is overwritten."""
     ranks: Ranks
     """All share each protein; the first writes and speaks."""
+    draw: bool | None = None
+    """Each prediction; None: on a terminal."""
 
 
-def predict_targets(targets: dict[str, Path], job: Job) -> dict[Path, str]:
+def predict_targets(targets: dict[str, Path], job: Job, progress: Progress) -> dict[Path, str]:
     """Predict each target; return why some failed."""
-    from tqdm import tqdm
-
     from msaformer.device import memory_bytes
     from msaformer.predict import Resources
 
@@ -173,19 +183,19 @@ def predict_targets(targets: dict[str, Path], job: Job) -> dict[Path, str]:
         least = ranks.least(job.resources.memory_bytes or free)
         job = replace(job, resources=Resources(least, job.resources.fewer_sequences, ranks.axial))
     failures: dict[Path, str] = {}
-    for name, path in tqdm(
-        targets.items(), unit="target", disable=not (ranks.is_first and progress_is_shown())
-    ):
+    for name, path in targets.items():
+        progress.begin(name)
         try:
-            run_target(name, path, job)
+            run_target(name, path, job, progress)
         except (DataToolsError, MSAFormerError, OSError, MemoryError, RuntimeError) as error:
             failures[path] = describe_failure(error, path)
             if ranks.is_first:
                 print_error(failures[path])
+        progress.done()
     return failures
 
 
-def run_target(name: str, path: Path, job: Job) -> None:
+def run_target(name: str, path: Path, job: Job, progress: Progress) -> None:
     """Predict one target and write its three files, the `.npz` last: where it stands, all is done.
 
     What stands there already is kept when it was made from this alignment as `job.earlier` says.
@@ -205,12 +215,18 @@ def run_target(name: str, path: Path, job: Job) -> None:
         return
     if alignment.depth == 1:
         _log.warning("%s: an alignment of one sequence: co-evolution is empty, expect little", path)
-    prediction = predict(alignment, job.model, name=name, max_depth=job.max_depth, resources=job.resources)
+    progress.stage("features", alignment.length)
+    with progress.following(job.model.network):
+        prediction = predict(
+            alignment, job.model, name=name, max_depth=job.max_depth, resources=job.resources
+        )
     if ranks.is_first:
+        progress.stage("writing")
         write_csv(prediction, finished.with_name(f"{prediction.name}.csv"))
         write_casp_rr(prediction, finished.with_name(f"{prediction.name}.rr"))
         prediction.save(finished)
-        click.echo(str(finished))
+        print_path(finished)
+        draw_prediction(prediction, job.draw)
 
 
 def check_same_input(finished: Path, alignment: Alignment, earlier: Earlier) -> None:

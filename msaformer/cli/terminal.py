@@ -15,10 +15,8 @@ from typing import Final, NamedTuple, TextIO
 
 import click
 
-from data_tools.pipeline.messages import one_line
-
 DEFAULT_SIZE: Final = (80, 24)  # of shutil.get_terminal_size
-BLOCKS: Final = "▀▁▂▃▄▅▆▇█▏▎▍▌▋▊▉·≥−…"
+BLOCKS: Final = "▀▁▂▃▄▅▆▇█━╸─…"
 BRAILLE: Final = "⠁⣿"
 RESET: Final = "\x1b[0m"
 ERASE_LINE: Final = "\r\x1b[K"
@@ -45,6 +43,7 @@ class Colour(NamedTuple):
 
 
 BLUE: Final = Colour(0, 114, 178, 32, 12)  # Okabe-Ito, for text and bars on the terminal's own ground
+GREY: Final = Colour(128, 128, 128, 244, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +89,11 @@ draw_option: Final = click.option(
 )
 
 
-def picture_terminal(draw: bool | None, *, by_default: bool = True) -> Terminal | None:
+def picture_terminal(draw: bool | None) -> Terminal | None:
     """What stdout can show when a picture is wanted there, else None: a pipe gets none unless it was asked for."""
     terminal = terminal_of(sys.stdout)
-    wanted = terminal.is_terminal and by_default if draw is None else draw
+    wanted = terminal.is_terminal if draw is None else draw
     return terminal if wanted else None
-
-
-def safe(text: str) -> str:
-    """Text of a file or of a name as it may go to a terminal: control, bidi and other unprintable characters are �."""
-    return one_line(text)
 
 
 def paint(colours: Colours, foreground: Colour | None = None, background: Colour | None = None) -> str:
@@ -115,7 +109,7 @@ def paint(colours: Colours, foreground: Colour | None = None, background: Colour
 
 def painted(text: str, colour: Colour, colours: Colours) -> str:
     """`text` in a colour, where there are any."""
-    return f"{paint(colours, colour)}{text}{RESET}" if colours else text
+    return f"{paint(colours, colour)}{text}{RESET}" if colours and text else text
 
 
 def _is_terminal(stream: TextIO) -> bool:
