@@ -159,7 +159,8 @@ def test_a_second_prediction_stands_below_with_its_own_best_pairs(prediction, tr
     }
     assert points(ax, "true") | points(ax, "false") == expected
     assert re.fullmatch(
-        r"toy  ·  above: msaformer-tiny, P@L 0\.\d\d  ·  below: dca, P@L \d\.\d\d", ax.get_title(loc="left")
+        r"toy  ·  above: msaformer-tiny, P@L 0\.\d\d  ·  below: dca(, P@L \d\.\d\d)?",
+        ax.get_title(loc="left"),
     )
     both_sides = np.isnan(truth.distances) & ~np.eye(L, dtype=bool)
     assert np.array_equal(cells(hatched(ax)[0]), both_sides.astype(int))
@@ -191,6 +192,15 @@ def test_the_chains_of_a_complex_are_parted_named_and_counted_for_themselves(pre
     ax = plots.plot_contact_map(pair, authors)
     ax.figure.canvas.draw()
     assert ticks(ax.xaxis) == {5: "A5", 10: "A10", 15: "A15"} | {15 + k: f"B{k}" for k in (5, 10, 15, 20, 25)}
+    first, second = top_pairs(
+        prediction.contact_probs,
+        min_separation=6,
+        known=~np.isnan(truth.distances),
+        chain_lengths=pair.chain_lengths,
+    )
+    best = set(zip(first[:L] + 1, second[:L] + 1, strict=True))
+    assert points(ax, "true") | points(ax, "false") == best
+    assert any(j - i < 6 for i, j in best)
     parted = [line for line in ax.lines if line.get_label() == "_chain"]
     assert [set(line.get_data()[side]) for side, line in enumerate(parted)] == [{15.5}, {15.5}]
     assert [text.get_text() for text in ax.texts] == ["chain A", "chain B ($h)"]

@@ -38,6 +38,8 @@ class Choice:
 
     count: int
     min_separation: int
+    chain_lengths: tuple[int, ...]
+    """Pairs of two chains count whatever their separation."""
 
 
 def plot_contact_map(
@@ -63,8 +65,8 @@ def plot_contact_map(
     if below is not None and len(below.scores) != length:
         raise PredictionError(f"{len(below.scores)} residues cannot be compared with {length}")
     distances = true_distances(truth, length)
-    choice = Choice(number_of_pairs(top, length), min_separation)
     residues = Residues.of(prediction)
+    choice = Choice(number_of_pairs(top, length), min_separation, residues.chain_lengths)
     ax = new_axes(ax, 6.4, 5.0)
     upper = np.triu(np.ones((length, length), dtype=bool), k=1)
     image = _draw_scores(ax, above, upper)
@@ -84,7 +86,9 @@ def plot_contact_map(
     room = draw_tracks(ax, truth, residues)
     scale = "probability" if above.are_probabilities else "score / largest"
     _explain(ax, image, scale, counts, has_native=distances is not None and below is None)
-    ax.set_title(_title(above, below, distances), loc="left", pad=room, fontsize="medium")
+    ax.set_title(
+        _title(above, below, distances, residues.chain_lengths), loc="left", pad=room, fontsize="medium"
+    )
     return ax
 
 
@@ -98,7 +102,12 @@ def _mark(
 ) -> list[tuple[str, int]]:
     """Mark the best pairs; returns what was marked and how often."""
     known = source.is_listed if distances is None else source.is_listed & ~np.isnan(distances)
-    first, second = top_pairs(source.scores, min_separation=choice.min_separation, known=known)
+    first, second = top_pairs(
+        source.scores,
+        min_separation=choice.min_separation,
+        known=known,
+        chain_lengths=choice.chain_lengths,
+    )
     first, second = first[: choice.count], second[: choice.count]
     across, down = (first, second) if below_diagonal else (second, first)
     size = mark_size(ax, len(source.scores))
@@ -150,14 +159,16 @@ def _explain(ax: Axes, image: Any, scale: str, counts: list[tuple[str, int]], *,
     )
 
 
-def _title(above: PairMap, below: PairMap | None, distances: Floats | None) -> str:
+def _title(
+    above: PairMap, below: PairMap | None, distances: Floats | None, chain_lengths: tuple[int, ...]
+) -> str:
     """Name the protein and, against a structure, say how good the prediction is."""
     parts = []
     for place, source in (("above", above), ("below", below)):
         if source is None:
             continue
-        precision = float("nan") if distances is None else source.long_range_precision(distances)
-        known = "" if np.isnan(precision) else f"{precision:.2f}"
+        precision = None if distances is None else source.long_range_precision(distances, chain_lengths)
+        known = "" if precision is None or np.isnan(precision) else f"{precision:.2f}"
         if below is None:
             parts += [f"long-range P@L {known}"] if known else []
         else:

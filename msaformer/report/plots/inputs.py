@@ -75,10 +75,11 @@ class PairMap:
     method: str
     """What made the scores, ready to be drawn; "" when unknown."""
 
-    def long_range_precision(self, distances: Floats) -> float:
+    def long_range_precision(self, distances: Floats, chain_lengths: tuple[int, ...]) -> float:
         """P@L of the long-range pairs; NaN where there are none of known distance."""
         known = np.where(self.is_listed, distances, np.nan)
-        return next(row.p_at_l for row in precision_table(self.scores, known) if row.range == "long")
+        table = precision_table(self.scores, known, chain_lengths=chain_lengths)
+        return next(row.p_at_l for row in table if row.range == "long")
 
 
 def pair_map(source: Scored) -> PairMap:
