@@ -30,7 +30,10 @@ class Watched:
     def __init__(self, browser):
         self.browser, self.contexts, self.complaints, self.requests = browser, [], [], []
 
-    def open(self, path, *, width=1360, height=1000, scheme="light"):
+    def open(self, path, **options):
+        return self.open_address(path.as_uri(), **options)
+
+    def open_address(self, address, *, width=1360, height=1000, scheme="light"):
         context = self.browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
         )
@@ -39,7 +42,7 @@ class Watched:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", lambda line: line.type == "error" and self.complaints.append(line.text))
         page.on("request", lambda request: self.requests.append(request.url))
-        page.goto(path.as_uri())
+        page.goto(address)
         page.wait_for_selector("html[data-ready]", state="attached", timeout=30_000)
         assert not page.locator("#failure").is_visible(), page.locator("#failure").text_content()
         return page

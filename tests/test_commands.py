@@ -15,7 +15,7 @@ from msaformer.cli import COMMANDS, main
 
 DOCUMENT = (Path(__file__).parents[1] / "COMMANDS.md").read_text(encoding="utf-8")
 NEEDS_HHSUITE = ("database", "search")
-OTHERS = {"train", "predict", "evaluate", "report"}  # shown in README.md, and run by its test
+OTHERS = {"train", "predict", "evaluate"}  # shown in README.md, and run by its test
 
 
 def steps() -> list[tuple[list[str], str]]:
@@ -37,9 +37,16 @@ def test_every_command_is_shown_here_or_in_the_readme() -> None:
 
 
 def test_the_commands_print_what_the_document_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    example_prediction: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    Path("predictions").mkdir()
+    shutil.copy(example_prediction, "predictions/dhfr.npz")
+    capsys.readouterr()
     shutil.copy(example.ALIGNMENT, tmp_path / "dhfr.a3m")
     shutil.copy(example.STRUCTURE, tmp_path / "dhfr.pdb.gz")
     Path("query.fasta").write_text(f">dhfr_query\n{read_alignment(example.ALIGNMENT).query}\n")

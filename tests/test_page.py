@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import html.parser
 import json
 import re
 import zlib
@@ -10,6 +9,7 @@ from importlib import resources
 
 import py3Dmol
 import pytest
+from page_parser import PageParser
 from report_cases import (
     LENGTH,
     SEQUENCE,
@@ -52,38 +52,6 @@ def positions():
 @pytest.fixture
 def prediction(distances):
     return prediction_from(distances, SEQUENCE)
-
-
-class PageParser(html.parser.HTMLParser):
-    """Collects what the page's elements are, as a browser would see them."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.scripts, self.styles, self.policy, self.title = [], [], [], "", ""
-        self._inside = None
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        fields = dict(attrs)
-        self.tags.append(tag)
-        self._inside = (tag, fields)
-        if fields.get("http-equiv") == "Content-Security-Policy":
-            self.policy = fields["content"]
-        if tag == "style":
-            self.styles.append("")
-        if tag == "script":
-            self.scripts.append([fields, ""])
-
-    def handle_endtag(self, tag):
-        self._inside = None
-
-    def handle_data(self, data):
-        if self._inside and self._inside[0] == "script":
-            self.scripts[-1][1] += data
-        if self._inside and self._inside[0] == "style":
-            self.styles[-1] += data
-        if self._inside and self._inside[0] == "title":
-            self.title += data
 
 
 def source_of(text):

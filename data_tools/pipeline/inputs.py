@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -94,6 +94,27 @@ def is_alignment_name(name: str) -> bool:
     return lower.endswith(ALIGNMENT_SUFFIXES) and not name.startswith(".")
 
 
+def structure_named(name: str, present: Collection[str]) -> str | None:
+    """The structure file of the target `name` among the file names `present`, the first by `STRUCTURE_SUFFIXES`.
+
+    >>> structure_named("T1049", {"T1049.pdb", "T1049.cif.gz", "T1049.a3m"})
+    'T1049.pdb'
+    """
+    return next((f"{name}{suffix}" for suffix in STRUCTURE_SUFFIXES if f"{name}{suffix}" in present), None)
+
+
+def alignment_named(name: str, present: Collection[str]) -> str | None:
+    """The alignment of the target `name` among the file names `present`; raises PipelineError when there are several.
+
+    >>> alignment_named("T1049", {"T1049.A3M.gz", "T1049.v2.a3m"})
+    'T1049.A3M.gz'
+    """
+    found = sorted(other for other in present if is_alignment_name(other) and target_id(other) == name)
+    if len(found) > 1:
+        raise PipelineError(f"{found[0]} and {found[1]} have the same id, {name!r}; leave one out")
+    return found[0] if found else None
+
+
 def check_id(name: str, where: str) -> None:
     """Raise PipelineError when `name` is empty or holds what would break a table or a terminal."""
     if not name or not name.isprintable() or name != name.strip():
@@ -152,8 +173,7 @@ def _with_structures(inputs: Sequence[Input], folder: str | Path) -> list[Input]
     present = set(os.listdir(folder))
     labelled = []
     for one in inputs:
-        names = (f"{one.id}{suffix}" for suffix in STRUCTURE_SUFFIXES)
-        found = next((name for name in names if name in present), None)
+        found = structure_named(one.id, present)
         if one.structure is None and found is not None:
             labelled.append(replace(one, structure=os.path.join(folder, found)))
         else:

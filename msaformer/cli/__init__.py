@@ -34,7 +34,8 @@ COMMANDS: Final = {
     "train": "Train a network on an example store.",
     "predict": "Predict contacts and distances from alignments.",
     "evaluate": "Score a prediction against a structure.",
-    "report": "Write a prediction as one HTML page.",
+    "report": "Write predictions as HTML pages.",
+    "view": "Open predictions in the browser.",
     "env": "Show the versions, programs and devices in use.",
 }
 """Each is `command` in `msaformer/cli/<name>.py`; the text is its line in `msaformer --help`."""

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -52,12 +52,12 @@ def json_text(tree: object) -> str:
     )
 
 
-def named_targets(paths: Sequence[Path]) -> dict[str, Path]:
+def named_targets(paths: Sequence[Path], name_of: Callable[[str | Path], str] = target_id) -> dict[str, Path]:
     """Name the target of each path; raises UsageError when two would write the same files."""
     targets: dict[str, Path] = {}
     seen: dict[str, Path] = {}
     for path in paths:
-        name = target_id(path)
+        name = name_of(path)
         other = seen.setdefault(name.casefold(), path)  # some file systems ignore case
         if name in targets or other is not path:
             raise click.UsageError(f"{other} and {path} would both be written as {name!r}; rename one")

@@ -49,7 +49,7 @@ STYLES: Final = ("style.css", "panels.css")
 VIEWER: Final = "3Dmol-min.js"
 VIEWER_VERSION: Final = "2.5.5"
 VIEWER_LICENCE: Final = "3Dmol-LICENSE.txt"
-FOLDER: Final = "assets"  # of the pages that share their parts
+ASSETS: Final = "assets"  # of the pages that share their parts
 _HASH_LETTERS: Final = 12  # of a name; 48 bits tell some hundred versions apart
 
 # Browsers differ on whether 'self' means anything for a page opened as a file: in Chromium it does, in Firefox
@@ -115,7 +115,7 @@ def write_shared_parts(folder: Path) -> SharedParts:
     A name holds the hash of the text, so no page ever meets a program of another version; those of other versions
     stay for their pages. Raises OSError.
     """
-    place = folder / FOLDER
+    place = folder / ASSETS
     place.mkdir(parents=True, exist_ok=True)
     named = {
         "style": ("report", "css", style_text()),
@@ -125,7 +125,7 @@ def write_shared_parts(folder: Path) -> SharedParts:
     files = {}
     for part, (stem, suffix, text) in named.items():
         digest = hashlib.sha256(text.encode("utf-8")).hexdigest()[:_HASH_LETTERS]
-        files[part] = f"{FOLDER}/{stem}-{digest}.{suffix}"
+        files[part] = f"{ASSETS}/{stem}-{digest}.{suffix}"
         _write(folder / files[part], text)
     _write(place / VIEWER_LICENCE, asset(VIEWER_LICENCE))
     return SharedParts(**files)

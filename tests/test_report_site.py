@@ -1,0 +1,117 @@
+"""A folder of pages in a real headless Chromium, opened as files and from the server of `view --serve`."""
+
+from __future__ import annotations
+
+import threading
+from importlib import resources
+
+import pytest
+from chromium import CHROMIUM, SOFTWARE_GL, Watched, count_near, launch, pixels
+from report_cases import SEQUENCE, chain_like_distances, prediction_from
+
+from data_tools.labels import label_distances
+from data_tools.structure import read_chains
+from msaformer.cli import main
+from msaformer.report.server import PageServer
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs the python package playwright")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
+]
+BLUE = (0x00, 0x72, 0xB2)
+HOSTILE = "<img src=x onerror=alert(1)>\"'&"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        running = launch(playwright, SOFTWARE_GL)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def watched(browser):
+    watch = Watched(browser)
+    yield watch
+    watch.finish()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Three targets: the bundled protein with its structure, one of a hostile name, and a plain one."""
+    place = tmp_path_factory.mktemp("site")
+    (place / "in").mkdir()
+    (place / "structures").mkdir()
+    with resources.as_file(resources.files("msaformer") / "example" / "dhfr.pdb.gz") as source:
+        (place / "structures" / "dhfr.pdb.gz").write_bytes(source.read_bytes())
+        chain = read_chains(source)[0]
+        distances = label_distances(chain.sequence, chain, source=source).distances
+    prediction_from(distances, chain.sequence, name="dhfr").save(place / "in" / "dhfr.npz")
+    small = chain_like_distances(40)
+    prediction_from(small, SEQUENCE, name=HOSTILE, neff=2.5).save(place / "in" / "x#y%20?z.npz")
+    prediction_from(small, SEQUENCE, name="plain", neff=5000.0).save(place / "in" / "plain.npz")
+    arguments = [str(place / "in"), "--structures", str(place / "structures"), "-o", str(place / "pages")]
+    assert main(["report", *arguments]) == 0
+    return place / "pages"
+
+
+def names(page):
+    return page.locator("tbody tr:visible th").all_inner_texts()
+
+
+def test_the_table_sorts_filters_and_leads_to_pages_that_share_their_parts(watched, site):
+    page = watched.open(site / "index.html")
+    assert names(page) == ["dhfr", "plain", HOSTILE]  # as the files are named
+    assert page.evaluate("Array.from(document.images, (image) => image.naturalWidth)") == [96, 40, 40]
+    neff = page.get_by_role("button", name="Neff")
+    neff.focus()
+    page.keyboard.press("Enter")
+    assert names(page) == ["plain", "dhfr", HOSTILE]
+    assert page.get_by_role("columnheader", name="Neff").get_attribute("aria-sort") == "descending"
+    page.keyboard.press("Space")
+    assert names(page) == [HOSTILE, "dhfr", "plain"]
+    for _ in range(2):
+        page.get_by_role("button", name="P@L", exact=True).click()
+        assert names(page)[0] == "dhfr"  # those without a structure stay last
+    page.locator("#filter").fill("ONERR")
+    assert names(page) == [HOSTILE]
+    assert page.locator("#live").inner_text() == "1 of 3 targets"
+    page.locator("#filter").fill("nowhere")
+    assert page.locator("#nothing").is_visible()
+    page.locator("#filter").fill("")
+    page.get_by_role("link", name=HOSTILE).click()
+    page.wait_for_selector("html[data-ready]", state="attached")
+    assert page.locator("h1").inner_text() == HOSTILE
+    assert count_near(pixels(page, "#map"), (8, 48, 107), 60) > 20
+
+
+def test_a_page_of_a_folder_loads_its_parts_as_a_file_and_from_the_server(watched, site):
+    with PageServer(site) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            check_dhfr(watched.open(site / "index.html"))
+            check_dhfr(watched.open_address(server.url("index.html")))
+        finally:
+            server.shutdown()
+            thread.join()
+        served = f"http://127.0.0.1:{server.server_port}/{server.secret}/"
+    inside = (site.as_uri() + "/", served, "data:", "blob:")
+    assert [url for url in watched.requests if not url.startswith(inside)] == []
+    watched.requests = [url for url in watched.requests if not url.startswith(served)]
+
+
+def check_dhfr(page):
+    page.get_by_role("link", name="dhfr").last.click()
+    page.wait_for_selector("html[data-ready]", state="attached")
+    assert not page.locator("#failure").is_visible()
+    structure = pixels(page, "#viewer canvas")
+    assert ((structure[..., 2] > 110) & (structure[..., 0] < 60)).sum() > 300
+    assert count_near(pixels(page, "#map"), BLUE) > 100
+
+
+def test_the_table_fits_a_phone(watched, site):
+    page = watched.open(site / "index.html", width=360, height=740, scheme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
