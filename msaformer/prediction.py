@@ -178,17 +178,21 @@ class Prediction:
     def contacts(self) -> pd.DataFrame:
         """List every pair i < j (1-based), the most probable first; equal ones keep the order of (i, j).
 
-        Columns: i, j, aa_i, aa_j, prob, separation (j - i), pred_distance (Å).
+        Columns: i, j, aa_i, aa_j, prob, separation (j - i), pred_distance (Å). Where `residue_labels` are not just
+        1 to L, as in a complex or a query with insertions, res_i and res_j hold them, behind j.
         """
         first, second = np.triu_indices(self.length, k=1)
         probs = self.contact_probs[first, second]
         order = np.argsort(-probs, kind="stable")
         first, second = first[order], second[order]
+        columns: dict[str, Any] = {"i": first + 1, "j": second + 1}
+        labels = np.array(self.residue_labels, dtype=object)
+        if labels.tolist() != [str(number + 1) for number in range(self.length)]:
+            columns |= {"res_i": labels[first], "res_j": labels[second]}
         residues = np.array(list(self.sequence), dtype="U1")
         return pd.DataFrame(
-            {
-                "i": first + 1,
-                "j": second + 1,
+            columns
+            | {
                 "aa_i": residues[first],
                 "aa_j": residues[second],
                 "prob": probs[order],
@@ -196,6 +200,18 @@ class Prediction:
                 "pred_distance": self.expected_distance[first, second],
             }
         )
+
+    def probs_below(self, distance_angstrom: float) -> npt.NDArray[np.float32]:
+        """`[L, L]`, P(distance < `distance_angstrom`): the sum of the bins below it, which must be one of `bin_edges`.
+
+        Raises PredictionError, naming the nearest edges, when it is none: inside a bin nothing is known.
+        """
+        nearest = int(np.abs(self.bin_edges - distance_angstrom).argmin())
+        if not np.isclose(self.bin_edges[nearest], distance_angstrom, rtol=0, atol=1e-3):
+            edges = ", ".join(f"{edge:g}" for edge in self.bin_edges[max(nearest - 1, 0) : nearest + 2])
+            raise PredictionError(f"no bin ends at {distance_angstrom:g} Å; the nearest edges are {edges}")
+        below: npt.NDArray[np.float32] = self.distogram_probs[..., : nearest + 1].sum(axis=-1)
+        return below.clip(0, 1)
 
     def save(self, path: str | Path) -> None:
         """Write the `.npz` file, whole or not at all."""

@@ -2,14 +2,20 @@
 
 import dataclasses
 
+import hypothesis.extra.numpy
+import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
-from report_cases import SEQUENCE, chain_like_distances, make_labels, prediction_from
+from hypothesis import given, settings
+from report_cases import SEQUENCE, chain_like_distances, chain_like_positions, make_truth, prediction_from
 
 from msaformer.errors import PredictionError
+from msaformer.pair_scores import PairScores
 from msaformer.report import write_casp_rr, write_csv
-from msaformer.report.exports import contact_table
+from msaformer.report.contact_list import Selection, contact_list, contact_table
+from msaformer.report.exports import save_casp_rr, save_csv, save_parquet
+from msaformer.report.score_files import read_pair_scores
 
 LONG = (SEQUENCE * 3)[:107]
 
@@ -63,7 +69,7 @@ def test_csv_holds_every_pair_and_reads_back(tmp_path):
     write_csv(prediction, tmp_path / "t.csv")
     table = pd.read_csv(tmp_path / "t.csv", keep_default_na=False)
     expected = prediction.contacts()
-    assert list(table.columns) == list(expected.columns)
+    assert list(table.columns) == [*expected.columns, "pred_std"]
     assert len(table) == 40 * 39 // 2
     for column in ("i", "j", "aa_i", "aa_j", "separation"):
         assert table[column].tolist() == expected[column].tolist()
@@ -72,34 +78,163 @@ def test_csv_holds_every_pair_and_reads_back(tmp_path):
 
 
 def test_unknown_pairs_are_neither_contacts_nor_non_contacts(tmp_path):
-    distances = chain_like_distances(40)
-    labels = make_labels(distances, lost=(0, 9))
-    prediction = prediction_from(distances, SEQUENCE)
-    table = contact_table(prediction, labels)
+    positions = chain_like_positions(40)
+    truth = make_truth(positions, lost=(0,), outside=(9,))
+    prediction = prediction_from(chain_like_distances(40), SEQUENCE)
+    table = contact_table(prediction, truth)
     unknown = table.i.isin([1, 10]) | table.j.isin([1, 10])
     assert table.is_contact.isna().equals(unknown)
     assert table.distance.isna().equals(unknown)
     known = table[~unknown]
-    assert (known.is_contact == (distances[known.i - 1, known.j - 1] < 8)).all()
-    write_csv(prediction, tmp_path / "t.csv", labels)
+    assert (known.is_contact == (truth.distances[known.i - 1, known.j - 1] < 8)).all()
+    assert set(zip(table.chain_i, table.auth_i, strict=True)) >= {("", ""), ("A", "102")}
+    assert (table.chain_i[table.i.isin([1, 10])] == "").all()
+    write_csv(prediction, tmp_path / "t.csv", truth)
     row = pd.read_csv(tmp_path / "t.csv", keep_default_na=False).loc[unknown.to_numpy()].iloc[0]
     assert (row["distance"], row["is_contact"]) == ("", "")
 
 
 def test_author_numbers_keep_their_insertion_codes():
-    distances = chain_like_distances(40)
     numbers = tuple(f"{k // 2}{'A' if k % 2 else ''}" for k in range(40))
-    table = contact_table(
-        prediction_from(distances, SEQUENCE), make_labels(distances, residue_numbers=numbers)
-    )
+    truth = make_truth(chain_like_positions(40), chain="Bx", residue_numbers=numbers)
+    table = contact_table(prediction_from(chain_like_distances(40), SEQUENCE), truth)
     row = table[(table.i == 4) & (table.j == 21)].iloc[0]
-    assert (row.chain, row.auth_i, row.auth_j) == ("A", "1A", "10")
+    assert (row.chain_i, row.chain_j, row.auth_i, row.auth_j) == ("Bx", "Bx", "1A", "10")
 
 
 def test_a_structure_of_another_length_is_refused():
     prediction = prediction_from(chain_like_distances(40), SEQUENCE)
     with pytest.raises(PredictionError, match="mapped to 3 residues"):
-        contact_table(prediction, make_labels(np.zeros((3, 3), np.float32), "ACD"))
+        contact_table(prediction, make_truth(chain_like_positions(3)))
+
+
+def complex_prediction(**changes):
+    """Chains of 15 and 25 residues; two residues of the query were left out before its sixth."""
+    index = np.arange(40, dtype=np.int32)
+    index[5:] += 2
+    fields = {"chain_lengths": (15, 25), "residue_index": index}
+    return prediction_from(chain_like_distances(40), SEQUENCE, **(fields | changes))
+
+
+def test_residues_that_are_called_otherwise_bring_their_names():
+    table = complex_prediction().contacts()
+    assert list(table.columns[:4]) == ["i", "j", "res_i", "res_j"]
+    row = table[(table.i == 6) & (table.j == 16)].iloc[0]
+    assert (row.res_i, row.res_j) == ("A8", "B1")
+    assert "res_i" not in prediction_from(chain_like_distances(40), SEQUENCE).contacts()
+
+
+def test_pairs_of_different_chains_have_no_limit_of_separation(tmp_path):
+    prediction = complex_prediction(contact_probs=np.full((40, 40), 0.5, dtype=np.float32))
+    table = contact_list(prediction, selection=Selection(min_separation=6)).table
+    near = table[table.separation < 6]
+    assert len(near) == 5 + 4 + 3 + 2 + 1  # of pairs over the border of the chains
+    assert ((near.i <= 15) & (near.j > 15)).all()
+    write_casp_rr(prediction, tmp_path / "t.rr")
+    lines = rr_parts(tmp_path / "t.rr")[0]
+    assert lines[3] == "REMARK chains A:15 B:25"
+    assert "A15 B1 0 8 0.500000" in lines
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({"top": 7}, 7),
+        ({"top": 10_000}, 780),
+        ({"min_separation": 39}, 1),
+        ({"min_score": 2.0}, 0),
+        ({}, 780),
+    ],
+)
+def test_a_selection_takes_what_it_says(choice, expected):
+    prediction = prediction_from(chain_like_distances(40), SEQUENCE)
+    assert len(contact_list(prediction, selection=Selection(**choice)).table) == expected
+
+
+def test_a_selection_by_probability_takes_the_pairs_at_the_threshold_too():
+    probs = np.full((40, 40), 0.3, dtype=np.float32)
+    probs[0, 9] = probs[9, 0] = 0.2
+    prediction = prediction_from(chain_like_distances(40), SEQUENCE, contact_probs=probs)
+    assert len(contact_list(prediction, selection=Selection(min_score=0.3)).table) == 779
+
+
+@pytest.mark.parametrize("choice", [{"top": 0}, {"min_separation": 0}])
+def test_a_selection_of_nothing_is_refused(choice):
+    with pytest.raises(PredictionError, match="at least 1 is expected"):
+        Selection(**choice)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("make", [prediction_from, lambda *_, **fields: complex_prediction(**fields)])
+def test_rr_and_csv_read_back_as_they_were(make, seed, tmp_path):
+    prediction = make(chain_like_distances(40), SEQUENCE, seed=seed)
+    write_casp_rr(prediction, tmp_path / "t.rr")
+    write_csv(prediction, tmp_path / "t.csv")
+    whole = PairScores.of(prediction)
+    for path, query in (("t.rr", None), ("t.csv", SEQUENCE)):
+        read = read_pair_scores(tmp_path / path, query)
+        np.testing.assert_allclose(read.scores[read.is_listed], whole.scores[read.is_listed], atol=5e-7)
+        assert (read.sequence, read.are_probabilities) == (SEQUENCE, True)
+    assert (read.is_listed == ~np.eye(40, dtype=bool)).all()
+
+
+@settings(max_examples=40)
+@given(
+    scores=hypothesis.extra.numpy.arrays(
+        np.float32, 6, elements=st.floats(-(2.0**100), 2.0**100, width=32), unique=True
+    )
+)
+def test_any_scores_are_written_and_read_to_the_last_bit(scores, tmp_path_factory):
+    matrix = np.zeros((4, 4), dtype=np.float32)
+    matrix[np.triu_indices(4, k=1)] = scores
+    source = PairScores("x", "plmc", matrix + matrix.T, ~np.eye(4, dtype=bool), False, "MKVL")
+    path = tmp_path_factory.mktemp("scores") / "x.csv"
+    save_csv(contact_list(source), path)
+    read = read_pair_scores(path, "MKVL")
+    assert (read.scores == source.scores).all()
+    assert (read.method, read.are_probabilities) == ("msaformer (score)", False)
+
+
+def test_parquet_holds_the_table_with_its_types(tmp_path):
+    truth = make_truth(chain_like_positions(40), lost=(3,), chain="=A")
+    contacts = contact_list(prediction_from(chain_like_distances(40), SEQUENCE), truth)
+    save_parquet(contacts, tmp_path / "t.parquet")
+    read = pd.read_parquet(tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(read, contacts.table, check_dtype=False)
+    assert read.is_contact.dtype == "boolean"
+    assert read.prob.dtype == np.float32
+
+
+def test_no_text_of_a_file_becomes_a_formula_in_a_spreadsheet(tmp_path):
+    truth = make_truth(
+        chain_like_positions(40),
+        chain='=HYPERLINK("http://x")',
+        residue_numbers=("-5A", *map(str, range(39))),
+    )
+    write_csv(prediction_from(chain_like_distances(40), SEQUENCE), tmp_path / "t.csv", truth)
+    table = pd.read_csv(tmp_path / "t.csv", dtype=str)
+    assert set(table.chain_i) == {'\'=HYPERLINK("http://x")'}
+    assert set(table.auth_i[table.i == "1"]) == {"-5A"}
+
+
+def test_scores_that_are_no_probabilities_do_not_go_into_rr(tmp_path):
+    matrix = np.ones((4, 4), dtype=np.float32)
+    listed = np.ones((4, 4), dtype=bool)
+    for sequence, lacking in (("MKVL", "probabilities; scores of plmc"), (None, "a sequence")):
+        source = PairScores("x", "plmc", matrix, listed, sequence is None, sequence)
+        with pytest.raises(PredictionError, match=f"CASP RR needs {lacking}"):
+            save_casp_rr(contact_list(source), tmp_path / "t.rr")
+    assert not list(tmp_path.iterdir())
+
+
+def test_bins_below_an_edge_are_summed_and_no_bin_is_split():
+    prediction = prediction_from(chain_like_distances(40), SEQUENCE)
+    at = int(np.flatnonzero(prediction.bin_edges == 8)[0])
+    expected = sum(prediction.distogram_probs[3, 20, k] for k in range(at + 1))
+    assert prediction.probs_below(8.0)[3, 20] == pytest.approx(expected, rel=1e-5)
+    assert (prediction.probs_below(12) >= prediction.probs_below(8)).all()
+    with pytest.raises(PredictionError, match=r"no bin ends at 8.2 Å; the nearest edges are 7.5, 8, 8.5"):
+        prediction.probs_below(8.2)
 
 
 def test_a_single_residue_makes_files_without_rows(tmp_path):

@@ -39,6 +39,8 @@ class Truth:
     """Fraction of the aligned residues that are the same in query and structure."""
     mismatches: int
     """Aligned residues that differ."""
+    contact_atom_names: tuple[str, ...] = ()
+    """`[L]`, "CB" or "CA", what the structure's residue would have as contact atom; may be empty, when no one asks."""
 
     def __post_init__(self) -> None:
         length = len(self.chain_names)
@@ -93,4 +95,7 @@ def truth_of(labels: Labels) -> Truth:
         secondary_structure="".join(states[place] if place >= 0 else UNRESOLVED for place in index),
         identity=labels.identity,
         mismatches=labels.mismatches,
+        contact_atom_names=tuple(
+            "CA" if place >= 0 and chain.sequence[place] == "G" else "CB" for place in index
+        ),
     )

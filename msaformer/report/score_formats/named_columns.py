@@ -2,8 +2,8 @@
 
 EVcouplings (`evcouplings/couplings/pairs.py`): `i, A_i, j, A_j, fn, cn, …, probability`; ranked by `cn` unless
 `probability` is asked for, which is 1 for many pairs at once. GREMLIN: `i j i_id j_id r_sco s_sco prob`, ranked by
-`s_sco`. Ours (`msaformer.report.exports`): `i, j, aa_i, aa_j, prob, …`. All count from 1, EVcouplings from the start of
-its query's region.
+`s_sco`. Ours (`msaformer.report.exports`): `i, j, aa_i, aa_j, prob` or `score`, …. All count from 1, EVcouplings from
+the start of its query's region.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ class _Table:
     """Columns that hold the residues' letters, alone or behind a number and `_`."""
     scores: tuple[str, ...]
     """Columns to rank by, the default first."""
+    own_scores: tuple[str, ...]
+    """Those of them that tell the program, where there are no letters."""
 
 
 _TABLES: Final = (
-    _Table("EVcouplings", ("A_i", "A_j"), ("cn", "probability", "fn")),
-    _Table("GREMLIN", ("i_id", "j_id"), ("s_sco", "prob", "r_sco")),
-    _Table("msaformer", ("aa_i", "aa_j"), ("prob",)),
+    _Table("EVcouplings", ("A_i", "A_j"), ("cn", "probability", "fn"), ("cn",)),
+    _Table("GREMLIN", ("i_id", "j_id"), ("s_sco", "prob", "r_sco"), ("s_sco",)),
+    _Table("msaformer", ("aa_i", "aa_j"), ("prob", "score"), ("prob", "score")),
 )
 _PROBABILITIES: Final = ("prob", "probability")
 _MAX_FIELD: Final = 1000  # letters; a longer one is no number
@@ -81,10 +83,9 @@ def read_table(path: Path, lines: Sequence[tuple[int, str]], column: str | None)
 def _table_of(names: Sequence[str]) -> _Table | None:
     if "i" not in names or "j" not in names:
         return None
-    for table in _TABLES:
-        if any(name in names for name in (*table.letters, table.scores[0])):
-            return table
-    return None
+    by_letters = [table for table in _TABLES if table.letters[0] in names]
+    by_score = [table for table in _TABLES if any(name in names for name in table.own_scores)]
+    return next(iter(by_letters + by_score), None)
 
 
 def _delimiter(text: str) -> str:

@@ -9,20 +9,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from string import ascii_lowercase, ascii_uppercase
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from data_tools.sequence_match import is_mismatch
+from msaformer.chains import LETTERS
 from msaformer.errors import ScoreFileError
 from msaformer.pair_scores import PairScores
 
 MAX_LENGTH: Final = 20_000  # residues: a table of scores and one of what is listed then take 2 GB
-CHAIN_LETTERS: Final = (
-    ascii_uppercase + ascii_lowercase
-)  # as the PDB names chains, a digit would read as a number
 _MAX_SCORE: Final = float(np.finfo(np.float32).max)
 _RESIDUE_NUMBER: Final = re.compile(r"-?[0-9]{1,9}")
 _NO_RESIDUE: Final = "X-.?"  # letters that say nothing of the residue: unknown, plmc without a focus sequence
@@ -188,14 +185,14 @@ def _ends(query: Query, length: int) -> tuple[int, int]:
 
 def _chain_offsets(rows: PairRows, length: int, query: Query) -> npt.NDArray[np.int64]:
     """`[R, 2]`, what precedes the chain of each residue; residues are counted within their chain."""
-    names = sorted({name for pair in rows.chains for name in pair}, key=CHAIN_LETTERS.find)
+    names = sorted({name for pair in rows.chains for name in pair}, key=LETTERS.find)
     lengths = query.chain_lengths or rows.chain_lengths or ((length,) if len(names) == 1 else ())
     if sum(lengths) != length:
         raise ScoreFileError(
             f"{rows.path}: the file names the chains {', '.join(names)}, but their lengths are not known or do not "
             f"make the query's {length} residues; give them with the query (a prediction of the complex)"
         )
-    letters = names if len(lengths) == 1 else list(CHAIN_LETTERS[: len(lengths)])
+    letters = names if len(lengths) == 1 else list(LETTERS[: len(lengths)])
     starts = dict(zip(letters, np.cumsum([0, *lengths[:-1]]).tolist(), strict=False))
     ends = dict(zip(letters, lengths, strict=False))
     offsets = np.zeros((len(rows.chains), 2), dtype=np.int64)
