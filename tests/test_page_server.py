@@ -81,6 +81,11 @@ def test_pages_and_what_they_share_are_served_with_their_kind(server: PageServer
 def test_head_tells_what_get_would_send(server: PageServer) -> None:
     status, body, headers = ask(server, "index.html", method="HEAD")
     assert (status, body, headers["Content-Length"]) == (200, b"", "5")
+    with socket.create_connection(
+        ("127.0.0.1", server.server_port), timeout=10
+    ) as raw:  # which hides no body
+        raw.sendall(f"HEAD /{server.secret}/index.html HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        assert b"".join(iter(lambda: raw.recv(4096), b"")).endswith(b"\r\n\r\n")
 
 
 @pytest.mark.parametrize(
