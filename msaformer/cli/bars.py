@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from typing import Final
 
-from msaformer.cli.terminal import BLUE, GREY, Terminal, painted, terminal_of
+from msaformer.cli.terminal import BLUE, GREY, Terminal, painted, picture_terminal
 
 COLUMNS: Final = 20  # of a precision; half a column is 2.5 %
 LEAST: Final = 8
@@ -24,17 +23,19 @@ def bar(share: float, columns: int, terminal: Terminal) -> str:
     return painted(filled_part, BLUE, terminal.colours) + painted(rest, GREY, terminal.colours)
 
 
-def with_bars(table: str, title: str, shares: Sequence[float]) -> str:
+def with_bars(table: str, title: str, shares: Sequence[float], draw: bool | None) -> str:
     """Put a bar for each of `shares` (0 to 1) behind the last lines of `table`, and `title` behind the line above.
 
-    NaN has no bar. The table is unchanged where stdout is no terminal, or too narrow for bars of eight columns.
+    NaN has no bar. The table is unchanged where nothing is drawn, or the terminal too narrow for bars of eight columns.
     """
-    shown = terminal_of(sys.stdout)
+    shown = picture_terminal(draw)
+    if shown is None:
+        return table
     lines = table.split("\n")
     first = len(lines) - len(shares)
     used = max(len(line) for line in lines[first - 1 :]) + 2
     columns = min(COLUMNS, shown.width - 1 - used)
-    if not shown.is_terminal or columns < LEAST:
+    if columns < LEAST:
         return table
     lines[first - 1] = f"{lines[first - 1]:<{used}}{title[:columns]}"
     for k, share in enumerate(shares, start=first):

@@ -53,11 +53,8 @@ def command(prediction: Path, structure: Path, chain: str | None, as_json: bool,
     if as_json:
         click.echo(json_text(to_json(loaded, structure, labels, rows)))
     else:
-        print_picture(
-            with_bars(
-                format_scores(loaded, structure, labels, rows), "P@L, 0 to 1", [row.p_at_l for row in rows]
-            )
-        )
+        table, precisions = format_scores(loaded, structure, labels, rows), [row.p_at_l for row in rows]
+        print_picture(with_bars(table, "P@L, 0 to 1", precisions, draw))
         draw_evaluation(loaded, labels.distances, draw)
 
 

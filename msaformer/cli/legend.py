@@ -53,8 +53,8 @@ def _words(entries: list[Entry], terminal: Terminal, room: int) -> Iterator[_Wor
     for sign, colour, text in entries:
         first, *others = text.split(" ")
         shown = sign if colour is None or not sign else painted(sign, colour, terminal.colours)
+        first = first[: max(room - len(sign) - 1, 0)] if sign else first[:room]
         gap = " " if sign and first else ""
-        first = first[: room - len(sign + gap)]
         if sign or first:
             yield _Word(shown + gap + first, len(sign + gap + first), is_close=not text)
         for other in others:
