@@ -12,18 +12,15 @@ from report_cases import (
     chain_like_distances,
     chain_like_positions,
     make_alignment,
-    make_labels,
     make_truth,
     prediction_from,
 )
 
-from msaformer.errors import PredictionError
 from msaformer.metrics import top_pairs
 from msaformer.pair_scores import PairScores
 from msaformer.report import packing, payload
 from msaformer.report.coverage import alignment_coverage
 from msaformer.report.pair_list import listed_pairs
-from msaformer.report.viewer import view_structure
 
 
 @pytest.fixture
@@ -218,13 +215,3 @@ def test_coverage_sorts_by_identity_and_counts_the_whole_alignment():
     assert full.counts.tolist() == [sum(row[k] != 21 for row in alignment.tokens) for k in range(LENGTH)]
     assert np.array_equal(full.counts, few.counts)
     assert full.counts.tolist() == full.covered.sum(axis=0).tolist()
-
-
-def test_the_notebook_view_draws_true_and_false_contacts(prediction, distances):
-    labels = make_labels(distances, lost=(int(top_pairs(prediction.contact_probs, min_separation=6)[0][0]),))
-    script = view_structure(prediction, labels, "ATOM", num_pairs=10)._make_html()
-    first, second = top_pairs(prediction.contact_probs, min_separation=6, known=~np.isnan(labels.distances))
-    hits = int((distances[first[:10], second[:10]] < 8).sum())
-    assert (script.count("#0072B2"), script.count("#D55E00")) == (hits, 10 - hits)
-    with pytest.raises(PredictionError, match="labels have 3"):
-        view_structure(prediction, make_labels(distances[:3, :3], "ACD"), "")

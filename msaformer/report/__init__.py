@@ -23,19 +23,21 @@ if TYPE_CHECKING:
         plot_training,
         save_figure,
     )
-    from msaformer.report.viewer import view_structure
+    from msaformer.report.viewer import init_notebook, view_structure
 
 _FIGURES: Final = (
     *("plot_attention", "plot_calibration", "plot_contact_map", "plot_coverage", "plot_distance_map"),
     *("plot_training", "save_figure"),
 )
-_LATER: Final = dict.fromkeys(_FIGURES, "msaformer.report.plots") | {
-    "view_structure": "msaformer.report.viewer",
-}
+_VIEWS: Final = ("init_notebook", "view_structure")
+_LATER: Final = dict.fromkeys(_FIGURES, "msaformer.report.plots") | dict.fromkeys(
+    _VIEWS, "msaformer.report.viewer"
+)
 """Name → the module that has it and is heavy to import."""
 
 __all__ = [
     "Truth",
+    "init_notebook",
     "plot_attention",
     "plot_calibration",
     "plot_contact_map",
