@@ -70,7 +70,7 @@ def test_what_does_not_fit_is_refused(prediction, truth):
 
 def page_of(*parts):
     """A page as a notebook saves it, with a loader of modules that would swallow the library."""
-    loader = "define = () => { swallowed = true; }; define.amd = {}; var exports = {}, module = {exports}, swallowed;"
+    loader = "var swallowed; function define() { swallowed = true; } define.amd = {};"
     return "<!doctype html><meta charset=utf-8><script>" + loader + "</script>" + "\n".join(parts)
 
 
