@@ -121,13 +121,16 @@ def label_distances(
     source: str | Path,
     min_identity: float = MIN_IDENTITY,
     present: Sequence[Chain] = (),
+    residue_index: npt.NDArray[np.int32] | None = None,
 ) -> Labels:
     """Map the distances of `chain` onto `query` (one-letter codes, no gaps).
 
-    `source` names the file and `present` the chains in it, for errors. Raises ChainMismatchError when fewer
-    than `min_identity` of the aligned residues are identical or less than half of the query is covered.
+    `source` names the file and `present` the chains in it, for errors. `residue_index` `[L]` says where residues of
+    the protein are left out of the query (`Alignment.residue_index`), so that those beside the gap keep their place
+    even where the letters would fit another. Raises ChainMismatchError when fewer than `min_identity` of the aligned
+    residues are identical or less than half of the query is covered.
     """
-    match = _match(query, chain)
+    match = match_query(query, chain, residue_index)
     if match.identity < min_identity or match.aligned < MIN_COVERAGE * len(query):
         others = f" (the file has {describe_chains(present)})" if present else ""
         raise ChainMismatchError(
@@ -203,15 +206,30 @@ def _positions(chosen: npt.NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple((np.flatnonzero(chosen) + 1).tolist())
 
 
-def _match(query: str, chain: Chain) -> SequenceMatch:
+def match_query(
+    query: str, chain: Chain, residue_index: npt.NDArray[np.int32] | None = None
+) -> SequenceMatch:
     """Align query and chain; a query that is exactly the modelled residues needs no alignment.
 
-    Such a query was taken from the coordinates: an alignment by letters could put the edges of its gaps
-    wrong.
+    Such a query was taken from the coordinates: an alignment by letters could put the edges of its gaps wrong.
     """
     modelled = np.flatnonzero(chain.is_modelled)
     letters = "".join(chain.sequence[place] for place in modelled)
     if query not in chain.sequence and query in letters:
         start = letters.index(query)
         return compare(query, chain.sequence, modelled[start : start + len(query)].astype(np.int32))
-    return match_sequences(query, chain.sequence)
+    if residue_index is None or len(query) == residue_index[-1] + 1:
+        return match_sequences(query, chain.sequence)
+    index = match_sequences(whole_query(query, residue_index), chain.sequence).index[residue_index]
+    return compare(query, chain.sequence, index)
+
+
+def whole_query(query: str, residue_index: npt.NDArray[np.int32]) -> str:
+    """The query with X for each residue of the protein that is left out of it.
+
+    >>> whole_query("MKV", np.array([1, 2, 5]))
+    'XMKXXV'
+    """
+    letters = np.full(residue_index[-1] + 1, "X")
+    letters[residue_index] = list(query)
+    return "".join(letters.tolist())

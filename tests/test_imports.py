@@ -33,6 +33,7 @@ LEVELS: dict[str, list[set[str]]] = {
             "weights",
             "neff",
             "labels",
+            "complex_labels",
             "orientations",
             "secondary_structure",
             "coevolution",
@@ -82,6 +83,7 @@ FILE_FORMATS = (
     "binary_cif",
     "sequence_match",
     "labels",
+    "complex_labels",
     "search",
     "pipeline",
 )
