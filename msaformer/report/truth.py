@@ -7,7 +7,7 @@ full sequence of the chain (SEQRES), and the author's number with its insertion 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +110,8 @@ def query_chains(prediction: Prediction) -> list[QueryChain]:
 
 def truth_of(labels: Labels) -> Truth:
     """The same of labels that were made already, of a query of one chain."""
-    return _joined([labels], [len(labels.chain_index)], labels.identity, labels.mismatches)
+    joined = _joined([labels], [len(labels.chain_index)], labels.identity, labels.mismatches)
+    return replace(joined, distances=labels.distances)
 
 
 def truth_of_chains(prediction: Prediction, labels: Sequence[Labels | None]) -> Truth:
