@@ -2,9 +2,9 @@
 
     python -m torch.distributed.run --nproc_per_node=W tests/zero_job.py FOLDER AXIAL CASES
 
-CASES are "grid", ZeRO 0 to 3 with and without checkpointing; "half" and "few", parts of it; and "more": bfloat16, DeepSpeed's
-checkpointing, states and parameters in the host's memory. Rank 0 writes FOLDER/W-AXIAL.json: how far losses and
-gradients of each case are from those of one plain process. With MSAFORMER_TEST_DEVICE=cuda each rank takes a GPU
+CASES are "grid", ZeRO 0 to 3 with and without checkpointing; "half" and "few", parts of it; and "more": bfloat16,
+DeepSpeed's checkpointing, states and parameters in the host's memory. Rank 0 writes FOLDER/W-AXIAL.json: how far losses
+and gradients of each case are from those of one plain process. With MSAFORMER_TEST_DEVICE=cuda each rank takes a GPU
 (`scripts/check_gpu`).
 """
 
