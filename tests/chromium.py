@@ -64,10 +64,12 @@ def count_near(image, colour, tolerance=40):
 
 
 def cell_position(page, row, column, length):
-    """Where a cell of the whole map lies on screen; the margins are those of map.js."""
-    box = page.locator("#map").bounding_box()
-    plot = box["width"] - 40 - 14
-    return box["x"] + 40 + (column + 0.5) * plot / length, box["y"] + 6 + (row + 0.5) * plot / length
+    """Where a cell of the whole map lies on screen; the map itself says where its plot is."""
+    plot = page.locator("#map")
+    box = plot.bounding_box()
+    left, top, margins = (float(plot.get_attribute(f"data-{name}")) for name in ("left", "top", "margins"))
+    side = (box["width"] - margins) / length
+    return box["x"] + left + (column + 0.5) * side, box["y"] + top + (row + 0.5) * side
 
 
 def save(page, button, tmp_path):

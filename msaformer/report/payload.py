@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,25 @@ ALWAYS_FITS: Final = 50_000  # bytes that a map may take whatever the bits a pai
 MAX_STEP: Final = 255
 
 
+class NeffBand(NamedTuple):
+    """What alignments of a Neff below `below` were worth: long-range P@L, the means of the sets measured."""
+
+    below: int | None
+    words: str
+    low: float
+    high: float
+
+
+# Smallest and largest mean of the tables "Long range by Neff" of msaformer/pretrained/README.md, bundled weights.
+NEFF_BANDS: Final = (
+    NeffBand(30, "very shallow", 0.16, 0.21),
+    NeffBand(100, "shallow", 0.23, 0.30),
+    NeffBand(300, "fairly deep", 0.32, 0.51),
+    NeffBand(1000, "deep", 0.37, 0.40),
+    NeffBand(None, "very deep", 0.50, 0.55),
+)
+
+
 def build_payload(
     prediction: Prediction,
     *,
@@ -56,6 +75,7 @@ def build_payload(
         "chains": _chains(prediction, truth),
         "depth": prediction.depth,
         "neff": round(prediction.neff, 2),
+        "neffBands": [band._asdict() for band in NEFF_BANDS],
         "model": {plain_text(key): plain_text(value) for key, value in prediction.model.items()},
         "contactAngstrom": CONTACT_ANGSTROM,
         "probSteps": PROB_STEPS,
@@ -66,7 +86,7 @@ def build_payload(
         "spread": packed_distances(prediction.distance_std, SPREAD_STEPS, MAX_BITS["spread"]),
         "pairs": _pack_pairs(prediction, compare, *pairs),
         "truth": None if truth is None else _truth(prediction, truth),
-        "compare": None if compare is None else _compare(compare, truth),
+        "compare": None if compare is None else _compare(prediction, compare, truth),
         "structure": None if structure_text is None else pack(structure_text.encode("ascii", "replace")),
         **panel_parts(prediction, truth=truth, alignment=alignment, pairs=pairs),
     }
@@ -140,21 +160,20 @@ def _truth(prediction: Prediction, truth: Truth) -> Json:
         "identity": round(truth.identity, 4),
         "mismatches": truth.mismatches,
         "unresolved": truth.num_unresolved,
-        "precision": [_row(row) for row in precision_table(prediction.contact_probs, truth.distances)],
+        "precision": _precision(prediction, prediction.contact_probs, truth),
     }
 
 
-def _compare(compare: PairScores, truth: Truth | None) -> Json:
+def _compare(prediction: Prediction, compare: PairScores, truth: Truth | None) -> Json:
     """The second prediction: probabilities in the steps of ours, other scores by rank, 0 = not listed."""
     scores = np.where(compare.is_listed, compare.scores, -np.inf)
     steps = packed_probs(compare.scores) if compare.are_probabilities else packed_ranks(scores)
-    rows = () if truth is None else precision_table(scores, truth.distances)
     return {
         "name": plain_text(compare.name),
         "method": plain_text(compare.method),
         "areProbabilities": compare.are_probabilities,
         "steps": pack_triangle(np.where(compare.is_listed, steps, 0).astype(np.uint8)),
-        "precision": [_row(row) for row in rows],
+        "precision": _precision(prediction, scores, truth),
     }
 
 
@@ -169,6 +188,14 @@ def packed_ranks(scores: npt.NDArray[np.float32]) -> Bytes:
     steps = np.zeros(scores.shape, dtype=np.uint8)
     steps[first[order], second[order]] = PROB_STEPS / (1 + np.arange(len(order)) / length)
     return steps
+
+
+def _precision(prediction: Prediction, scores: npt.NDArray[np.floating], truth: Truth | None) -> list[Json]:
+    if truth is None:
+        return []
+    return [
+        _row(row) for row in precision_table(scores, truth.distances, chain_lengths=prediction.chain_lengths)
+    ]
 
 
 def _row(row: RangePrecision) -> Json:

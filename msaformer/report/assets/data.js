@@ -60,7 +60,7 @@ class Protein {
     protein.atoms = atoms && new Float32Array(atoms.buffer);
     protein.pairs = protein.readPairs(pairs, raw.pairs.count);
     protein.byCell = new Map(protein.pairs.map((pair) => [pair.i * protein.length + pair.j, pair]));
-    protein.shown = [];
+    protein.shownKeys = new Set();
     return protein;
   }
 
@@ -126,6 +126,11 @@ class Protein {
     return this.chainIndex[i] !== this.chainIndex[j];
   }
 
+  /** Whether a pair is among those shown (kept by page.js): only then is it a true or false positive. */
+  isShown(pair) {
+    return this.shownKeys.has(pair.i * this.length + pair.j);
+  }
+
   isResolved(i) {
     return !this.truth || !Number.isNaN(this.atoms[3 * i]);
   }
@@ -156,7 +161,7 @@ class Protein {
   }
 
   /** Rows [label, text, class] that describe a pair, for the tooltip and the picked contact. */
-  describe(pair, isShown = false) {
+  describe(pair) {
     const { raw, truth } = this;
     const rows = [["query", `${this.number(pair.i)} – ${this.number(pair.j)}`]];
     if (truth) {
@@ -170,7 +175,7 @@ class Protein {
     if (truth) {
       const isKnown = pair.distance !== null;
       const verdict = pair.kind === "true" ? ", contact" : "";
-      rows.push(["true distance", isKnown ? `${pair.distance.toFixed(1)} Å${verdict}` : "unknown", isShown ? pair.kind : ""]);
+      rows.push(["true distance", isKnown ? `${pair.distance.toFixed(1)} Å${verdict}` : "unknown", this.isShown(pair) ? pair.kind : ""]);
       const error = pair.expected - pair.distance;
       if (isKnown) rows.push(["error", `${error < 0 ? "−" : "+"}${Math.abs(error).toFixed(1)} Å`]);
     }
@@ -181,47 +186,5 @@ class Protein {
   sentence(pair) {
     const rows = this.describe(pair).map(([label, text]) => `${label} ${text}`);
     return `${this.residue(pair.i)} and ${this.residue(pair.j)}: ${rows.join(", ")}`;
-  }
-
-  /** The `count` best pairs of known distance at least `separation` apart, and unknown pairs ranked among them. */
-  best(count, separation) {
-    const chosen = [];
-    let judged = 0;
-    for (const pair of this.pairs) {
-      if (pair.j - pair.i < separation) continue;
-      if (pair.kind !== "unknown" && ++judged > count) break;
-      chosen.push(pair);
-    }
-    return chosen;
-  }
-
-  /** True contacts as [i, j], all separations. */
-  nativeContacts() {
-    const found = [];
-    for (let i = 0; i < this.length; i++) {
-      for (let j = i + 1; j < this.length; j++) {
-        if (this.distance(i, j) < this.raw.contactAngstrom) found.push([i, j]);
-      }
-    }
-    return found;
-  }
-
-  /** Share of contacts among pairs of known distance at least `separation` apart: what guessing would reach. */
-  chance(separation) {
-    let contacts = 0;
-    let known = 0;
-    for (let i = 0; i < this.length; i++) {
-      for (let j = i + separation; j < this.length; j++) {
-        const distance = this.distance(i, j);
-        if (Number.isNaN(distance)) continue;
-        known++;
-        if (distance < this.raw.contactAngstrom) contacts++;
-      }
-    }
-    return { contacts, known };
-  }
-
-  isShown(pair) {
-    return this.shown.some((other) => other.i === pair.i && other.j === pair.j);
   }
 }

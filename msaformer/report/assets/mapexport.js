@@ -84,7 +84,7 @@ function shortened(context, text, width) {
 /** The map's picture once more, of another size, drawn into `context`; what it keeps for the screen stays untouched. */
 function mapCopy(picture, context, canvas, ratio) {
   const copy = Object.assign(Object.create(MapPicture.prototype), picture);
-  return Object.assign(copy, { context, canvas, ratio, size: EXPORT.side, cursor: null, images: new Map() });
+  return Object.assign(copy, { context, canvas, ratio, size: EXPORT.side, cursor: null });
 }
 
 function mapAsSvg(picture, protein) {

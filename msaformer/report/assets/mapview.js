@@ -1,13 +1,13 @@
-// Move the map and ask it: wheel, pinch, drag, hover, click, keys.
+// Move the map and ask it: wheel, fingers, drag, hover, click, keys.
 
 const CLICK_SLOP = 4; // pixels a pointer may move and still click
 const SNAP = 14; // pixels within which a click takes the nearest mark
 const MIN_SPAN = 8; // residues across at the strongest zoom
 
 class MapView {
-  /** `onPick(pair | null)` is told when a pair is picked; `say(text)` speaks to a screen reader. */
-  constructor(canvas, tip, protein, { onPick, say }) {
-    Object.assign(this, { canvas, tip, protein, onPick, say });
+  /** `onPick(pair | null)` is told of a picked pair, `onPickResidue(index)` of a residue; `say(text)` speaks to a screen reader. */
+  constructor(canvas, tip, protein, { onPick, onPickResidue, say }) {
+    Object.assign(this, { canvas, tip, protein, onPick, onPickResidue, say });
     this.picture = new MapPicture(canvas, protein);
     this.pointers = new Map();
     this.listen();
@@ -29,14 +29,9 @@ class MapView {
     });
   }
 
-  /** Show these marks (a list of pairs) with this smallest separation. */
-  show(marks, separation, layer) {
-    Object.assign(this.picture, { marks, separation, layer });
-    this.redraw();
-  }
-
-  setPicked(pair) {
-    this.picture.picked = pair;
+  /** Change what the picture shows (fields of MapPicture). */
+  show(fields) {
+    Object.assign(this.picture, fields);
     this.redraw();
   }
 
@@ -51,6 +46,10 @@ class MapView {
     on("dblclick", this.zoomAll);
     on("keydown", this.onKey);
     on("blur", this.hideTip);
+    // one finger scrolls the page up and down (touch-action in the style); two are the map's
+    for (const name of ["touchstart", "touchmove"]) {
+      on(name, (event) => { if (event.touches.length > 1 && event.cancelable) event.preventDefault(); }, { passive: false });
+    }
   }
 
   /** Where an event lies: pixels in the canvas, and the cell below it or null. */
@@ -61,8 +60,11 @@ class MapView {
     const column = Math.floor(view.x + (x - MARGIN.left) / scale);
     const row = Math.floor(view.y + (y - MARGIN.top) / scale);
     const isInside = [column, row].every((k) => k >= 0 && k < this.protein.length);
-    const isOnPlot = x >= MARGIN.left && y >= MARGIN.top && y <= MARGIN.top + this.picture.plot;
-    return { x, y, cell: isInside && isOnPlot ? { row, column } : null };
+    const isOnPlot = x >= MARGIN.left && y >= MARGIN.top && y <= MARGIN.top + this.picture.plot && x <= MARGIN.left + this.picture.plot;
+    if (isOnPlot) return { x, y, cell: isInside ? { row, column } : null, axis: null };
+    const isBelow = y > MARGIN.top + this.picture.plot && x >= MARGIN.left;
+    const residue = isBelow ? column : y >= MARGIN.top && x < MARGIN.left ? row : -1;
+    return { x, y, cell: null, axis: residue >= 0 && residue < this.protein.length ? residue : null };
   }
 
   /** Scale by `factor` (< 1 = closer) around a point in canvas pixels, the middle if none. */
@@ -77,7 +79,6 @@ class MapView {
   moveTo(x, y, span) {
     const last = this.protein.length - span;
     this.picture.view = { x: Math.min(Math.max(x, 0), last), y: Math.min(Math.max(y, 0), last), span };
-    this.canvas.style.touchAction = last > 0.01 ? "none" : "pan-y";
     this.redraw();
   }
 
@@ -105,9 +106,9 @@ class MapView {
     const held = this.pointers.get(event.pointerId);
     if (!held) return this.hover(event);
     const [dx, dy] = [event.clientX - held.x, event.clientY - held.y];
-    const before = this.fingerGap();
+    const before = this.pointers.size > 1 ? { gap: this.fingerGap(), middle: this.fingerMiddle() } : null;
     Object.assign(held, { x: event.clientX, y: event.clientY });
-    if (this.pointers.size > 1) return this.pinch(before);
+    if (before) return this.pinch(before);
     this.travel += Math.hypot(dx, dy);
     if (this.travel <= CLICK_SLOP) return undefined;
     const { view, scale } = this.picture;
@@ -121,20 +122,27 @@ class MapView {
     return second ? Math.hypot(first.x - second.x, first.y - second.y) : 0;
   }
 
-  pinch(before) {
-    const after = this.fingerGap();
+  fingerMiddle() {
     const [first, second] = this.pointers.values();
-    const middle = { clientX: (first.x + second.x) / 2, clientY: (first.y + second.y) / 2 };
-    const { x, y } = this.locate(middle);
-    if (before && after) this.zoom(before / after, x, y);
+    return this.locate({ clientX: (first.x + second.x) / 2, clientY: (first.y + second.y) / 2 });
+  }
+
+  /** Two fingers move the map by their middle and zoom by the gap between them. */
+  pinch({ gap, middle }) {
+    const after = this.fingerGap();
+    const { x, y } = this.fingerMiddle();
+    const { view, scale } = this.picture;
+    this.moveTo(view.x - (x - middle.x) / scale, view.y - (y - middle.y) / scale, view.span);
+    if (gap && after) this.zoom(gap / after, x, y);
   }
 
   onUp(event) {
     const isClick = this.pointers.delete(event.pointerId) && event.type === "pointerup" && this.travel <= CLICK_SLOP;
     this.canvas.classList.remove("dragging");
     if (!isClick) return;
-    const { x, y, cell } = this.locate(event);
+    const { x, y, cell, axis } = this.locate(event);
     if (cell) this.onPick(this.nearestMark(x, y) || this.pairOf(cell));
+    if (axis !== null) this.onPickResidue(axis);
     if (event.pointerType !== "mouse") this.hover(event);
   }
 
@@ -142,7 +150,7 @@ class MapView {
   nearestMark(x, y) {
     const { picture } = this;
     let [best, nearest] = [null, Math.max(SNAP, picture.scale)];
-    for (const pair of picture.marks) {
+    for (const pair of [...picture.shown.marks, ...picture.shown.rivalMarks]) {
       for (const [column, row] of [[pair.i, pair.j], [pair.j, pair.i]]) {
         const gap = Math.hypot(picture.screenX(column + 0.5) - x, picture.screenY(row + 0.5) - y);
         if (gap < nearest) [best, nearest] = [pair, gap];
@@ -157,11 +165,11 @@ class MapView {
   }
 
   hover(event) {
-    const { x, y, cell } = this.locate(event);
-    if (!cell) return this.hideTip();
+    const { x, y, cell, axis } = this.locate(event);
+    if (!cell && axis === null) return this.hideTip();
     this.picture.cursor = cell;
     this.redraw();
-    return this.showTip(cell, x, y);
+    return this.showTip(cell || { row: axis, column: axis }, x, y);
   }
 
   showTip(cell, x, y) {
@@ -169,7 +177,7 @@ class MapView {
     const title = pair
       ? `${this.protein.residue(pair.i)} · ${this.protein.residue(pair.j)}`
       : this.protein.residue(cell.row);
-    this.tip.replaceChildren(make("div", "pair", title), pair ? fieldsOf(this.protein, pair) : "");
+    this.tip.replaceChildren(make("div", "pair", title), pair ? fieldsOf(this.protein, pair) : residueFields(this.protein, cell.row));
     this.tip.hidden = false;
     const { offsetWidth: width, offsetHeight: height } = this.tip;
     const left = x + 18 + width > this.picture.size ? x - 18 - width : x + 18;
@@ -191,9 +199,9 @@ class MapView {
       ArrowLeft: () => this.step(0, -step), ArrowRight: () => this.step(0, step),
       ArrowUp: () => this.step(-step, 0), ArrowDown: () => this.step(step, 0),
       Enter: () => this.pickCursor(), " ": () => this.pickCursor(),
-      n: () => this.pickNext(1), p: () => this.pickNext(-1),
+      n: () => this.pickNext(1), p: () => this.pickNext(-1), r: () => this.pickRow(),
       "+": () => this.zoom(1 / 1.4), "=": () => this.zoom(1 / 1.4), "-": () => this.zoom(1.4), 0: () => this.zoomAll(),
-      Escape: () => { this.hideTip(); this.onPick(null); },
+      Escape: () => { this.hideTip(); this.onPick(null); this.onPickResidue(null); },
     };
     const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action) return;
@@ -228,8 +236,12 @@ class MapView {
     this.onPick(this.nearestMark(x, y) || this.pairOf(cursor));
   }
 
+  pickRow() {
+    if (this.picture.cursor) this.onPickResidue(this.picture.cursor.row);
+  }
+
   pickNext(direction) {
-    const { marks, picked } = this.picture;
+    const { shown: { marks }, picked } = this.picture;
     if (marks.length === 0) return;
     const place = picked ? marks.findIndex((pair) => pair.i === picked.i && pair.j === picked.j) : -1;
     const next = place < 0 ? (direction > 0 ? 0 : marks.length - 1) : place + direction;
@@ -241,9 +253,18 @@ class MapView {
 
 /** What is known of a pair as a two-column grid. */
 function fieldsOf(protein, pair) {
-  const grid = make("div", "fields");
-  for (const [label, text, kind] of protein.describe(pair)) {
-    grid.append(make("span", "", label), make("span", kind === "true" || kind === "false" ? kind : "", text));
+  return grid(protein.describe(pair));
+}
+
+function residueFields(protein, k) {
+  const { truth } = protein;
+  return grid(truth ? [["SEQRES", String(truth.seqres[k] || "–")], ["structure", protein.author(k)]] : []);
+}
+
+function grid(rows) {
+  const box = make("div", "fields");
+  for (const [label, text, kind] of rows) {
+    box.append(make("span", "", label), make("span", kind === "true" || kind === "false" ? kind : "", text));
   }
-  return grid;
+  return box;
 }

@@ -1,8 +1,6 @@
 // Put the parts together: read the data, and keep map, structure, tables and score in step.
 
-const COUNTS = [[1, 10, "L/10"], [1, 5, "L/5"], [1, 2, "L/2"], [1, 1, "L"], [3, 2, "1.5 L"], [2, 1, "2 L"], [5, 2, "2.5 L"], [3, 1, "3 L"]];
-const state = { separation: 6, layer: "contacts", picked: null, pairs: [], shown: [] };
-let protein, map, structure;
+let protein, map, structure, rankings, natives, chosen;
 
 async function start() {
   if (typeof DecompressionStream === "undefined") {
@@ -10,86 +8,109 @@ async function start() {
   }
   const raw = JSON.parse(byId("data").textContent);
   protein = await Protein.unpack(raw);
-  page.listen("pick", pick);
+  rankings = { own: new Ranking(protein, protein.prob, ownScore), rival: raw.compare && new Ranking(protein, protein.rival, rivalScore) };
+  natives = new Natives(protein);
   fillHeader(raw);
-  fillControls(raw);
-  map = new MapView(byId("map"), byId("tip"), protein, { onPick: (pair) => page.pick(pair), say: (text) => byId("live").textContent = text });
-  byId("map").setAttribute("aria-label", `Contact map of ${protein.length} residues`);
+  startControls(raw);
+  startMap();
+  listenToPage();
   update();
   page.pick(null);
   await startStructure(raw);
   await startPanels(raw, protein);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
 }
 
+function startMap() {
+  map = new MapView(byId("map"), byId("tip"), protein, {
+    onPick: (pair) => page.pick(pair),
+    onPickResidue: (index) => page.pickResidue(index === page.residue ? null : index),
+    say: (text) => { byId("live").textContent = text; },
+  });
+  const { left, top } = MARGIN;
+  Object.assign(byId("map").dataset, { left, top, margins: MARGIN.left + MARGIN.right }); // for who asks where a pair lies
+  byId("map").setAttribute("aria-label", `Contact map of ${protein.length} residues`);
+}
+
+/** Choose the pairs anew and show them everywhere. */
 function update() {
-  const [numerator, divisor, label] = COUNTS[Number(byId("count").value)];
-  const count = Math.max(Math.floor((protein.length * numerator) / divisor), 1);
-  state.pairs = protein.best(count, state.separation);
-  protein.shown = state.pairs;
-  const isShown = { true: byId("show-true").checked, false: byId("show-false").checked, unknown: true, plain: true };
-  state.shown = state.pairs.filter((pair) => isShown[pair.kind]);
-  byId("count-text").textContent = `${label} · ${Math.min(count, state.pairs.length)}`;
-  map.show(state.shown, state.separation, state.layer);
-  if (structure) structure.show(state.shown);
-  page.selected = state.pairs;
-  page.shown = state.shown;
-  fillScore();
-  fillLegend();
-  fillList();
+  chosen = choose();
+  protein.shownKeys = chosen.keys;
+  page.selected = chosen.pairs;
+  const missed = state.kinds.missed ? chosen.missed.map(([i, j]) => ({ ...protein.pairAt(i, j), mark: "missed" })) : [];
+  page.shown = [...chosen.pairs.filter((pair) => state.kinds[pair.kind]), ...missed];
+  map.show({ shown: mapContent() });
+  if (structure) structure.show(page.shown);
+  fillScore(chosen);
+  fillLegend(map.picture.custom);
+  fillList(page.shown);
   page.emit("show", page.shown);
 }
 
-function pick(pair) {
-  state.picked = pair;
-  map.setPicked(pair);
-  const isIn3D = structure ? structure.pick(pair) : false;
-  fillPicked(pair, isIn3D);
-  markListRow();
+function mapContent() {
+  const { layer } = state;
+  const { range, rival } = chosen;
+  const below = { truth: layer === "distance" ? "truth" : "natives", rival: "rival", marks: layer === "prob" ? null : layer, mirror: layer };
+  const isNear = ([i, j]) => range.has(i, j);
+  const key = `${range.low} ${range.high} ${range.onlyInter}`;
+  return {
+    layer, range, lower: below[state.lower], marks: page.shown,
+    rivalMarks: rival ? rival.pairs.filter((pair) => state.kinds[pair.kind]) : [],
+    natives: { key, near: chosen.natives, far: natives.pairs.filter((pair) => !isNear(pair)) },
+  };
+}
+
+function listenToPage() {
+  const onPick = () => {
+    map.show({ picked: page.picked, residue: page.residue });
+    fillPicked(structure ? structure.draw() : false);
+  };
+  page.listen("pick", () => {
+    onPick();
+    markListRow();
+  });
+  page.listen("pickResidue", () => {
+    fillList(page.shown);
+    onPick();
+    if (page.residue !== null) byId("live").textContent = `${protein.residue(page.residue)} picked: ${byId("contacts-count").textContent}`;
+  });
+  page.listen("layer", (layer) => {
+    map.show({ custom: layer });
+    byId("custom").hidden = !layer;
+    byId("custom-name").textContent = layer ? layer.name : "";
+    fillLegend(layer);
+  });
+  byId("custom").addEventListener("click", () => page.showLayer(null));
+  byId("all-contacts").addEventListener("click", () => page.pickResidue(null));
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    page.pick(null);
+    page.pickResidue(null);
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+  addEventListener("beforeprint", () => prepareForPrint(true));
+  addEventListener("afterprint", () => prepareForPrint(false));
 }
 
 function recolour() {
   colours.clear();
   map.redraw();
-  if (structure) structure.pick(state.picked);
+  if (structure) structure.restyle();
   page.emit("recolour");
-  fillLegend();
+  fillLegend(map.picture.custom);
 }
 
-// ---- parts ----
-
-/** Radio buttons that look like one switch. */
-function segments(parent, name, options, chosen, onChange) {
-  for (const [value, text] of options) {
-    const label = make("label");
-    const input = make("input");
-    Object.assign(input, { type: "radio", name, value, checked: value === chosen });
-    input.addEventListener("change", () => onChange(value));
-    label.append(input, make("span", "", text));
-    parent.append(label);
-  }
-}
-
-function fillControls(raw) {
-  const separations = raw.separations.map((least) => [least, `≥ ${least}`]);
-  segments(byId("separation"), "separation", separations, state.separation, (value) => {
-    state.separation = value;
-    update();
-  });
-  segments(byId("layer"), "layer", [["contacts", "Contacts"], ["distances", "Distances"]], state.layer, (value) => {
-    state.layer = value;
-    update();
-  });
-  for (const id of ["count", "show-true", "show-false"]) byId(id).addEventListener("input", update);
-  for (const part of document.querySelectorAll(".needs-truth")) part.hidden = !raw.truth;
-  byId("zoom-in").addEventListener("click", () => map.zoom(1 / 1.4));
-  byId("zoom-out").addEventListener("click", () => map.zoom(1.4));
-  byId("zoom-all").addEventListener("click", () => map.zoomAll());
+/** Paper is light, whatever the screen is; and all must be drawn before this returns. */
+function prepareForPrint(isPrinting) {
+  document.documentElement.classList.toggle("printing", isPrinting);
+  recolour();
+  map.picture.draw();
+  if (isPrinting) page.emit("print");
 }
 
 async function startStructure(raw) {
   document.querySelector("main").classList.toggle("no-structure", !raw.truth);
-  byId("chain").textContent = raw.truth ? `chain ${protein.chains[0].name}` : "";
+  const names = raw.chains.map((chain) => chain.name).join(", ");
+  byId("chain").textContent = raw.truth ? `chain${raw.chains.length > 1 ? "s" : ""} ${names}` : "";
   const message = byId("viewer-message");
   if (raw.structure) {
     await afterPaint();
@@ -99,14 +120,21 @@ async function startStructure(raw) {
   if (!reason) {
     try {
       structure = new StructureView(byId("viewer"), protein, new TextDecoder().decode(await inflate(raw.structure)));
-      structure.show(state.shown);
-      if (state.picked) pick(state.picked); // picked in the map meanwhile
+      structure.show(page.shown);
+      startPaint();
     } catch (error) {
       reason = `The structure cannot be drawn: ${error.message}`;
     }
   }
   message.textContent = reason || "";
   message.hidden = !reason;
+  fillPicked(Boolean(structure));
+}
+
+function startPaint() {
+  const choices = [["chain", protein.chains.length > 1 ? "Chains" : "Plain"], ["secondary", "Helix, strand"]];
+  byId("paint").hidden = !/[HE]/.test(protein.truth.secondary);
+  segments(byId("paint"), "paint", choices, "chain", (value) => structure.restyle(value));
 }
 
 start().catch((error) => {

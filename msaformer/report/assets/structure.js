@@ -1,8 +1,11 @@
-// The structure in 3D with its contacts, drawn by the vendored 3Dmol.js ($3Dmol). One shape a colour class.
+// The structure in 3D with its contacts, drawn by the vendored 3Dmol.js ($3Dmol). One shape a colour class; what is
+// picked is drawn as shapes too, since a change of style makes 3Dmol build the whole cartoon again.
 
 const MAX_CYLINDERS = 400; // contacts drawn in 3D; a thousand take a quarter of a second on software WebGL
 const FADED = 0.45; // opacity of the other contacts while one is picked
 const SOFTWARE_GL = /swiftshader|llvmpipe|software/i;
+const HOVER_MS = 80; // a pointer that rests so long on a residue asks its name
+const RESIDUE = 0.9; // Å, radius of the ball on a picked residue
 
 /** Why the structure cannot be drawn, or null; found out without 3Dmol, which would complain on the console. */
 function whyNo3D(hasText, hasTruth) {
@@ -33,40 +36,100 @@ function isSoftwareGL() {
 
 class StructureView {
   constructor(element, protein, text) {
-    this.protein = protein;
-    this.shapes = [];
-    this.pickShapes = [];
-    this.pairs = [];
-    this.viewer = $3Dmol.createViewer(element, { backgroundColor: colour("card"), antialias: !isSoftwareGL() });
+    Object.assign(this, { protein, shapes: [], pickShapes: [], pairs: [], paint: "chain" });
+    this.viewer = $3Dmol.createViewer(element, { backgroundColor: colour("card"), antialias: !isSoftwareGL(), hoverDuration: HOVER_MS });
     if (!this.viewer) throw new Error("the 3D viewer could not start");
-    this.viewer.addModel(text, "pdb");
+    this.model = this.viewer.addModel(text, "pdb");
+    this.letters = chainLetters(protein);
+    this.places = new Map();
+    for (let k = 0; k < protein.length; k++) if (this.letters[k]) this.places.set(`${this.letters[k]}${protein.truth.seqres[k]}`, k);
+    this.setSecondary();
+    this.listen();
     this.style();
-    this.viewer.zoomTo({ chain: "A" });
+    this.viewer.zoomTo({ not: { chain: LIGANDS } });
     this.viewer.zoom(1.1);
     this.viewer.render();
     new ResizeObserver(() => this.viewer.resize()).observe(element);
   }
 
-  style() {
-    this.viewer.setBackgroundColor(colour("card"));
-    this.viewer.setStyle({ chain: "A" }, { cartoon: { color: colour("cartoon"), arrows: true } });
-    this.viewer.setStyle({ chain: "L" }, { stick: { radius: 0.14, color: colour("faint") } });
+  /** Index of an atom's residue in the query; undefined for others. */
+  indexOf(atom) {
+    return this.places.get(`${atom.chain}${atom.resi}`);
   }
 
-  /** Draw the pairs whose two residues are resolved; returns how many were drawn of how many could be. */
+  /** Helices and strands as the page's tracks show them, where the truth knows them. */
+  setSecondary() {
+    const { secondary } = this.protein.truth;
+    if (!/[HE]/.test(secondary)) return;
+    for (const atom of this.model.selectedAtoms({})) {
+      const k = this.indexOf(atom);
+      atom.ss = { H: "h", E: "s" }[secondary[k]] || "c";
+      atom.ssbegin = atom.ss !== "c" && secondary[k - 1] !== secondary[k];
+      atom.ssend = atom.ss !== "c" && secondary[k + 1] !== secondary[k];
+    }
+  }
+
+  /** A click on a residue picks it, a pointer that rests on it is told its name. */
+  listen() {
+    const ours = { not: { chain: LIGANDS } };
+    this.viewer.setClickable(ours, true, (atom) => {
+      const k = this.indexOf(atom);
+      if (k !== undefined) page.pickResidue(k === page.residue ? null : k);
+    });
+    this.viewer.setHoverable(ours, true, (atom) => {
+      const k = this.indexOf(atom);
+      if (k === undefined || this.hovered) return;
+      this.hovered = this.label(`${this.protein.residue(k)} (${this.protein.author(k)})`, { x: atom.x, y: atom.y, z: atom.z });
+    }, () => {
+      if (this.hovered) this.viewer.removeLabel(this.hovered);
+      this.hovered = null;
+    });
+  }
+
+  colourOf(atom) {
+    const k = this.indexOf(atom);
+    if (this.paint === "secondary") return colour({ H: "helix", E: "strand" }[this.protein.truth.secondary[k]] || "cartoon");
+    return chainColour(k === undefined ? 0 : this.protein.chainIndex[k]);
+  }
+
+  style() {
+    this.viewer.setBackgroundColor(colour("card"));
+    this.viewer.setStyle({ not: { chain: LIGANDS } }, { cartoon: { colorfunc: (atom) => this.colourOf(atom), arrows: true } });
+    this.viewer.setStyle({ chain: LIGANDS }, { stick: { radius: 0.14, color: colour("faint") } });
+  }
+
+  /** Colour the cartoon anew: by "chain" or by "secondary" structure; also when the scheme changed. */
+  restyle(paint = this.paint) {
+    this.paint = paint;
+    this.style();
+    this.draw();
+  }
+
+  /** Draw these pairs as far as the structure shows both residues. */
   show(pairs) {
     this.pairs = pairs;
-    const opacity = this.pickShapes.length ? FADED : 1; // a picked contact stands out
-    this.shapes.forEach((shape) => this.viewer.removeShape(shape));
-    const drawable = pairs.filter((pair) => this.ends(pair));
-    const drawn = drawable.slice(0, MAX_CYLINDERS);
+    this.draw();
+  }
+
+  /** Draw contacts and what is picked; returns whether the picked pair could be drawn. */
+  draw() {
+    const { picked, residue } = page;
+    [...this.shapes, ...this.pickShapes].forEach((shape) => this.viewer.removeShape(shape));
+    this.viewer.removeAllLabels();
+    this.hovered = null;
+    const isMine = (pair) => residue === null || pair.i === residue || pair.j === residue;
+    const drawn = this.pairs.filter((pair) => isMine(pair) && this.ends(pair)).slice(0, MAX_CYLINDERS);
+    const ends = picked && this.ends(picked);
     this.shapes = ["false", "true"].map((kind) => {
-      const shape = this.viewer.addShape({ color: colour(kind), opacity });
-      for (const pair of drawn) if (pair.kind === kind) this.cylinder(shape, pair, 0.13);
+      const shape = this.viewer.addShape({ color: colour(kind), opacity: ends ? FADED : 1 }); // a picked contact stands out
+      for (const pair of drawn) if (pair.kind === kind) this.cylinder(shape, pair, residue === null ? 0.13 : 0.24);
       return shape;
     });
+    this.pickShapes = [];
+    if (ends) this.drawPick(picked, ends);
+    if (residue !== null && this.protein.atom(residue)) this.drawResidue(residue, drawn);
     this.viewer.render();
-    return [drawn.length, drawable.length];
+    return Boolean(ends);
   }
 
   /** Coordinates of a pair's contact atoms, or null; given to 3Dmol as numbers, so it searches no atoms. */
@@ -80,31 +143,53 @@ class StructureView {
     shape.addCylinder({ start, end, radius, fromCap: 2, toCap: 2 });
   }
 
-  /** Show one pair's residues, with labels and a thick line; null = none. */
-  pick(pair) {
-    this.pickShapes.forEach((shape) => this.viewer.removeShape(shape));
-    this.pickShapes = [];
-    this.viewer.removeAllLabels();
-    this.style();
-    const ends = pair && this.ends(pair);
-    if (ends) this.drawPick(pair, ends);
-    this.show(this.pairs);
-    return Boolean(ends);
-  }
-
   drawPick(pair, ends) {
     const shade = pair.kind === "plain" ? colour("ink") : colour(pair.kind);
-    const places = [pair.i, pair.j].map((k) => this.protein.truth.seqres[k]);
-    this.viewer.addStyle({ chain: "A", resi: places }, { stick: { radius: 0.2, color: shade } });
     const shape = this.viewer.addShape({ color: shade });
     this.cylinder(shape, pair, 0.42);
-    ends.forEach((center) => shape.addSphere({ center, radius: 0.85 }));
+    ends.forEach((center) => shape.addSphere({ center, radius: RESIDUE }));
+    [pair.i, pair.j].forEach((k) => this.sticks(shape, k));
     this.pickShapes.push(shape);
-    [pair.i, pair.j].forEach((residue, k) => {
-      this.viewer.addLabel(`${this.protein.residue(residue)} (${this.protein.author(residue)})`, {
-        position: ends[k], fontSize: 13, fontColor: colour("card"), backgroundColor: colour("ink"),
-        backgroundOpacity: 0.88, inFront: true, borderThickness: 0,
-      });
+    [pair.i, pair.j].forEach((k, side) => this.label(`${this.protein.residue(k)} (${this.protein.author(k)})`, ends[side]));
+  }
+
+  drawResidue(k, pairs) {
+    const shape = this.viewer.addShape({ color: colour("residue") });
+    shape.addSphere({ center: this.protein.atom(k), radius: RESIDUE });
+    this.sticks(shape, k);
+    this.pickShapes.push(shape);
+    this.label(`${this.protein.residue(k)} (${this.protein.author(k)})`, this.protein.atom(k));
+    for (const pair of pairs.slice(0, MAX_LABELS)) {
+      const other = pair.i === k ? pair.j : pair.i;
+      this.label(this.protein.residue(other), this.protein.atom(other));
+    }
+  }
+
+  /** A residue's bonds as sticks. */
+  sticks(shape, k) {
+    const atoms = this.model.selectedAtoms({ chain: this.letters[k], resi: this.protein.truth.seqres[k] });
+    const byIndex = new Map(atoms.map((atom) => [atom.index, atom]));
+    const point = ({ x, y, z }) => ({ x, y, z });
+    for (const atom of atoms) {
+      for (const bonded of atom.bonds.map((index) => byIndex.get(index))) {
+        if (bonded && bonded.index > atom.index) shape.addCylinder({ start: point(atom), end: point(bonded), radius: 0.2, fromCap: 2, toCap: 2 });
+      }
+    }
+  }
+
+  label(text, position) {
+    return this.viewer.addLabel(text, {
+      position, fontSize: 13, fontColor: colour("card"), backgroundColor: colour("ink"), backgroundOpacity: 0.88, inFront: true, borderThickness: 0,
     });
   }
+}
+
+const LIGANDS = "L"; // the chain of the text that holds what is no residue of the query (structure_text.py)
+const MAX_LABELS = 12; // of a picked residue's contacts
+const CHAIN_COLOURS = ["cartoon", "chain-2", "chain-3", "chain-4"];
+const chainColour = (number) => colour(CHAIN_COLOURS[number % CHAIN_COLOURS.length]);
+
+/** Chain of the structure's text that each residue lies in; "" where it has no place in any. */
+function chainLetters(protein) {
+  return protein.truth.chainNames.map((name) => (name === "" ? "" : "A"));
 }
