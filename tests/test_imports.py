@@ -165,6 +165,8 @@ def test_model_losses_and_engine_know_no_file_format() -> None:
     ("module", "absent"),
     [
         ("msaformer.report", ["torch", "deepspeed", "click", "matplotlib", "py3Dmol"]),
+        ("msaformer.report.sources", ["torch", "deepspeed", "click", "matplotlib"]),
+        ("msaformer.cli.view", ["torch", "numpy", "pandas"]),
         ("msaformer.predict", ["deepspeed", "click"]),
         ("msaformer.cli", ["torch", "numpy", "pandas", "pydantic"]),
         ("msaformer.config", ["torch"]),
