@@ -116,6 +116,23 @@ def test_scores_that_are_no_probabilities_are_shaded_by_rank():
     assert shades[6, 0] == shades[0, 6]
 
 
+def test_pairs_that_are_not_listed_are_never_among_the_best():
+    scores, _ = made_up(20)
+    is_listed = np.zeros((20, 20), dtype=bool)
+    is_listed[2, 12] = is_listed[12, 2] = True
+    for are_probabilities in (True, False):
+        data = map_data(scores, np.arange(20), are_probabilities=are_probabilities, is_listed=is_listed)
+        assert np.argwhere(data.is_best).tolist() == [[2, 12]]
+    assert np.argwhere(data.shades).tolist() == [[2, 12], [12, 2]]
+
+
+def test_neighbours_in_the_sequence_count_where_they_are_of_two_chains():
+    scores = np.zeros((8, 8), dtype=np.float32)
+    scores[3, 4] = scores[4, 3] = 1
+    assert map_data(scores, np.arange(8), chain_lengths=(4, 4)).is_best[3, 4]
+    assert not map_data(scores, np.arange(8)).is_best[3, 4]
+
+
 @pytest.mark.parametrize("width", [1, 2, 5, 20, 40, 80, 200])
 @pytest.mark.parametrize("mode", MODES)
 def test_no_line_is_wider_than_the_terminal_and_every_colour_is_put_back(mode, width, maps):

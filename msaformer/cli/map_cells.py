@@ -6,6 +6,7 @@ pairs, so that a lone contact is never lost; below, where a structure is known, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
@@ -43,7 +44,7 @@ class MapData:
     shades: npt.NDArray[np.float32]
     """`[L, L]`, in [0, 1], symmetric: probabilities, or ranks where scores are none."""
     is_best: npt.NDArray[np.bool_]
-    """`[L, L]`, i < j: the L best pairs of separation 6 and more (whose distance is known, if any is)."""
+    """`[L, L]`, i < j: the L best pairs, 6 apart or more or of two chains (whose distance is known, if any is)."""
     distances: Floats | None
     """`[L, L]` Å, NaN where a residue is not resolved; None without a structure."""
     numbers: npt.NDArray[np.integer[Any]]
@@ -75,14 +76,25 @@ def map_data(
     distances: Floats | None = None,
     *,
     are_probabilities: bool = True,
+    is_listed: npt.NDArray[np.bool_] | None = None,
+    chain_lengths: Sequence[int] = (),
 ) -> MapData:
-    """Collect what the picture of `scores` `[L, L]` needs."""
+    """Collect what the picture of `scores` `[L, L]` needs; `is_listed` `[L, L]` where not all pairs have a score."""
     length = scores.shape[0]
-    known = None if distances is None else ~np.isnan(distances)
-    first, second = top_pairs(scores, min_separation=MIN_SEPARATION, known=known)
+    ranked = np.ones((length, length), dtype=bool) if is_listed is None else is_listed
+    judged = ranked if distances is None else ranked & ~np.isnan(distances)
+    first, second = top_pairs(
+        scores, min_separation=MIN_SEPARATION, known=judged, chain_lengths=chain_lengths
+    )
     is_best = np.zeros((length, length), dtype=bool)
     is_best[first[:length], second[:length]] = True
-    shades = np.clip(scores, 0, 1).astype(np.float32) if are_probabilities else _ranked(scores)
+    if are_probabilities:
+        shades = np.clip(scores, 0, 1).astype(np.float32)
+    else:
+        shades = _ranked(
+            length,
+            *top_pairs(scores, min_separation=MIN_SEPARATION, known=ranked, chain_lengths=chain_lengths),
+        )
     return MapData(shades, is_best, distances, numbers, "probability" if are_probabilities else "rank")
 
 
@@ -123,10 +135,10 @@ def _judged(
     return np.where((false > 0) & (false >= hits), Cell.FALSE, cells).astype(np.uint8)
 
 
-def _ranked(scores: Floats) -> npt.NDArray[np.float32]:
-    """1 for the best pair of separation 6 and more, falling evenly to 0 at number 2·L."""
-    length = scores.shape[0]
-    first, second = top_pairs(scores, min_separation=MIN_SEPARATION)
+def _ranked(
+    length: int, first: npt.NDArray[np.intp], second: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float32]:
+    """`[L, L]`, 1 for the best of the ranked pairs, falling evenly to 0 at number 2·L."""
     shown = min(len(first), SHADED_PER_RESIDUE * length)
     shades = np.zeros((length, length), dtype=np.float32)
     shades[first[:shown], second[:shown]] = 1 - np.arange(shown) / max(shown, 1)
