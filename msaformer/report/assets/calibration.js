@@ -15,7 +15,7 @@ PANELS.push((raw) => {
   let shown = part.ranges[0];
   const words = make("p", "hint");
   body.append(control);
-  const chart = new Chart(body, { height: 306, margin: CALIBRATION_MARGIN, label: "", paint: (plot) => paintCalibration(plot, shown) });
+  const chart = new Chart(body, { height: 372, margin: CALIBRATION_MARGIN, label: "", paint: (plot) => paintCalibration(plot, shown) });
   body.append(words);
   const show = (name) => {
     shown = part.ranges.find((range) => range.name === name);

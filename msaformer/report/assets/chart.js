@@ -74,7 +74,7 @@ class Chart {
     if (x) this.words((this.left + this.right) / 2, this.height - 4, x);
     if (!y) return;
     const text = this.words(0, 0, y);
-    text.setAttribute("transform", `translate(12 ${(this.top + this.bottom) / 2}) rotate(-90)`);
+    text.setAttribute("transform", `translate(11 ${(this.top + this.bottom) / 2}) rotate(-90)`);
   }
 }
 

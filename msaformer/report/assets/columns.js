@@ -14,16 +14,12 @@ PANELS.push(async (raw, protein) => {
   const identity = percent(coverage.weightIdentity);
   byId("coverage-help").textContent = `Rows: sequences sorted by identity to the query (identical residues / L) and coloured by it, gaps empty.${drawn} Line: sequences with a residue in the column. Strip: Neff of the column, the sum of their weights, each 1 / (sequences at least ${identity} identical, itself included).`;
   byId("coverage-bands").replaceChildren(...bandRows(coverage));
-  const chains = (raw.chains || []).map(({ length }) => length);
-  const ends = chains.slice(0, -1).map((_, k) => chains.slice(0, k + 1).reduce((sum, length) => sum + length, 0));
-  const picture = new CoveragePicture(canvas, coverage, { ends, labelOf: (column) => columnLabel(protein, column) });
+  const picture = new CoveragePicture(canvas, coverage, { chains: protein.chains, numberOf: (column) => protein.number(column) });
   followColumns(canvas, picture, (column) => columnText(protein, coverage, column));
   page.listen("recolour", () => picture.draw());
 });
 
 const decimals = (number) => number.toLocaleString("en", { maximumFractionDigits: number < 100 ? 1 : 0 });
-
-const columnLabel = (protein, column) => String(protein.number(column));
 
 /** Everything known of a column, in one line. */
 function columnText(protein, { counts, neff, depth, total, alphabet, kinds, frequent, percents }, column) {

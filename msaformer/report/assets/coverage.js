@@ -36,8 +36,9 @@ function coverageImage(coverage) {
 }
 
 class CoveragePicture {
-  constructor(canvas, coverage, { ends, labelOf }) {
-    Object.assign(this, { canvas, coverage, ends, labelOf, marked: [], hovered: null });
+  /** `chains` are { name, start, end } in columns; `numberOf(column)` is what the query calls its residue. */
+  constructor(canvas, coverage, { chains, numberOf }) {
+    Object.assign(this, { canvas, coverage, chains, numberOf, marked: [], hovered: null });
     this.image = coverageImage(coverage);
   }
 
@@ -101,7 +102,7 @@ class CoveragePicture {
 
   drawChains() {
     const { context, plot, strip } = this;
-    for (const end of this.ends) {
+    for (const { end } of this.chains.slice(0, -1)) {
       for (const [name, width, dash] of [["halo", 3.5, []], ["pick", 1.3, [6, 4]]]) {
         context.strokeStyle = colour(name);
         context.lineWidth = width;
@@ -154,10 +155,14 @@ class CoveragePicture {
     context.font = "11.5px system-ui, sans-serif";
     context.textAlign = "center";
     context.textBaseline = "top";
-    for (const tick of ticksIn(0, coverage.length, tickStep(coverage.length, plot.width / 64))) {
-      context.fillText(this.labelOf(tick - 1), this.x(tick - 0.5), bottom + 8);
+    const step = tickStep(coverage.length, plot.width / 64);
+    for (const { name, start, end } of this.chains) {
+      for (const tick of ticksIn(0, end - start, step)) {
+        context.fillText(this.numberOf(start + tick - 1), this.x(start + tick - 0.5), bottom + 8);
+      }
+      const title = this.chains.length > 1 ? `chain ${name}` : "residue in the query";
+      context.fillText(title, this.x((start + end) / 2), bottom + 25);
     }
-    context.fillText("residue in the query", plot.left + plot.width / 2, bottom + 25);
     context.textAlign = "right";
     context.textBaseline = "middle";
     this.scale(plot, coverage.depth, plot.height / 50);

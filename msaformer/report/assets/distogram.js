@@ -62,7 +62,7 @@ function paintDistogram(plot, table, pair, contactAngstrom) {
   plot.words(plot.x((open[0] + open[1]) / 2), plot.bottom + 15, `≥ ${last}`);
   plot.titles("Å between Cβ atoms (Cα for Gly)");
   plot.rule(plot.left, plot.bottom, plot.right, plot.bottom, "axis");
-  plot.words(plot.x(contactAngstrom) - 5, plot.top - 6, `contact: d < ${contactAngstrom} Å`, "end", "tiny");
+  plot.words(plot.x(contactAngstrom) + 5, plot.top + 10, `◂ contact, < ${contactAngstrom} Å`, "start", "tiny");
   if (!pair) return;
   const probs = table.of(pair);
   if (probs) paintBins(plot, probs, table.edges, open, contactAngstrom);

@@ -60,5 +60,5 @@ PANELS.push((raw, protein) => {
   onClick("save-rr", () => text("rr", rrText(protein, page.selected), "text/plain"));
   onClick("save-svg", () => text("map.svg", svgText(mapAsSvg(map.picture, protein)), "image/svg+xml"));
   onClick("save-png", () => mapAsCanvas(map.picture, protein).toBlob((blob) => save(`${stem}.map.png`, blob), "image/png"));
-  byId("save-help").textContent = "CSV and RR hold the pairs shown at this moment, with exact numbers; `msaformer export` writes all pairs. PNG and SVG hold the map as it is shown; in the SVG all is vectors but the heat map.";
+  byId("save-help").textContent = "CSV and RR hold the pairs shown at this moment, with exact numbers; the program (msaformer export) writes all pairs. PNG and SVG hold the map as it is shown; in the SVG all is vectors but the heat map.";
 });

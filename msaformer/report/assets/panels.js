@@ -2,6 +2,7 @@
 
 const TABLE_RANGES = {
   short: ["Short", "6–11"], medium: ["Medium", "12–23"], long: ["Long", "≥ 24"], medium_long: ["Medium + long", "≥ 12"],
+  inter_chain: ["Between chains", ""],
 };
 
 PANELS.push((raw, protein) => {
@@ -34,7 +35,7 @@ function fillPrecision({ truth, compare }, length) {
     const rival = compare ? compare.precision[k] : null;
     const line = body.insertRow();
     const [name, range] = TABLE_RANGES[row.range];
-    line.insertCell().append(name, make("small", "", range));
+    line.insertCell().append(name, range ? make("small", "", range) : "");
     for (const share of ["p_at_l", "p_at_l2", "p_at_l5"]) line.append(barCell(row[share], rival && rival[share]));
     line.append(foundCell(row, rival, length));
   });

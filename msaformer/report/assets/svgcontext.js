@@ -192,6 +192,12 @@ class SvgContext {
   }
 }
 
+for (const name of ["moveTo", "lineTo", "rect", "arc", "closePath"]) {
+  SvgContext.prototype[name] = function onPath(...numbers) {
+    this.path[name](...numbers);
+  };
+}
+
 /** Run `draw(context)` with paths that can be read, and give back the SVG element it drew. */
 function drawnAsSvg(width, height, draw) {
   const context = new SvgContext(width, height);

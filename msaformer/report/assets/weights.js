@@ -1,6 +1,6 @@
 // What each sequence weighs: the weights from the heaviest down, how Neff adds up, and whose the heaviest are.
 
-const WEIGHTS_MARGIN = { left: 46, right: 18, top: 12, bottom: 38 };
+const WEIGHTS_MARGIN = { left: 56, right: 18, top: 12, bottom: 38 };
 
 PANELS.push(async (raw) => {
   const part = raw.weights;
@@ -10,9 +10,12 @@ PANELS.push(async (raw) => {
   const flat = new Float32Array((await inflate(part.curve)).buffer);
   const points = Array.from({ length: part.points }, (_, k) => flat.subarray(3 * k, 3 * k + 3));
   const label = `Weights of ${part.sequences} sequences, from ${points[0][1].toFixed(2)} down to ${points[points.length - 1][1].toPrecision(2)}. Half of Neff lies in the ${part.half} heaviest.`;
-  new Chart(body, { height: 232, margin: WEIGHTS_MARGIN, label, paint: (plot) => paintWeights(plot, points, part) });
-  body.append(make("p", "hint", weightWords(part)));
-  if (part.heaviest.length) body.append(heaviestTable(part.heaviest));
+  const [sides, plain] = [make("div", "sides"), make("div")];
+  sides.append(plain);
+  body.append(sides);
+  new Chart(plain, { height: 232, margin: WEIGHTS_MARGIN, label, paint: (plot) => paintWeights(plot, points, part) });
+  plain.append(make("p", "hint", weightWords(part)));
+  if (part.heaviest.length) sides.append(heaviestTable(part.heaviest));
 });
 
 function weightWords({ sequences, neff, alone, query, weightIdentity }) {
