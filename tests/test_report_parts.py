@@ -205,10 +205,13 @@ def test_packed_distributions_are_those_of_the_listed_pairs(prediction):
 
 
 def test_distributions_of_the_weakest_pairs_are_left_out_of_a_page_too_large(prediction, monkeypatch):
-    monkeypatch.setattr("msaformer.report.payload_distogram.MAX_BYTES", 2 * 37 + 36)
-    part = distogram_part(prediction, np.array([3, 0, 10]), np.array([17, 39, 20]))
-    assert part["pairs"] == 2
-    assert unpack(part["data"]).size == 2 * 37
+    first, second = np.triu_indices(LENGTH, k=6)
+    whole = distogram_part(prediction, first, second)
+    monkeypatch.setattr("msaformer.report.payload_distogram.MAX_CHARACTERS", len(whole["data"]) // 2)
+    part = distogram_part(prediction, first, second)
+    assert len(first) / 5 < part["pairs"] < len(first)
+    assert len(part["data"]) <= len(whole["data"]) // 2
+    assert np.array_equal(unpack(part["data"]), unpack(whole["data"])[: part["pairs"] * 37])
 
 
 # ---- attention ----
@@ -254,6 +257,14 @@ def test_as_many_maps_travel_as_fit(monkeypatch):
     monkeypatch.setattr("msaformer.report.payload_attention.MAX_CHARACTERS", int(3.5 * size))
     part = attention_part(maps)
     assert (len(part["maps"]), part["total"]) == (3, 6)
+
+
+def test_many_maps_of_a_long_protein_travel_coarser_rather_than_not_at_all(monkeypatch):
+    maps = attention_of(330, 4)
+    size = len(attention_part(AttentionMaps(maps.heads[:1], maps.probs[:1]))["maps"][0]["data"])
+    monkeypatch.setattr("msaformer.report.payload_attention.MAX_CHARACTERS", int(1.5 * size))
+    part = attention_part(maps)
+    assert (part["pool"], part["side"], len(part["maps"])) == (2, 165, 4)
 
 
 def test_attention_of_a_single_residue_is_one_full_pixel():

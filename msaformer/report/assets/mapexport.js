@@ -81,7 +81,7 @@ function shortened(context, text, width) {
   return `${text.slice(0, end)}…`;
 }
 
-/** The map's picture once more, of another size, drawn into `context`; what it keeps for the screen stays untouched. */
+/** The map's picture once more, of another size, drawn into `context`. */
 function mapCopy(picture, context, canvas, ratio) {
   const copy = Object.assign(Object.create(MapPicture.prototype), picture);
   return Object.assign(copy, { context, canvas, ratio, size: EXPORT.side, cursor: null });

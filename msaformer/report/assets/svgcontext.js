@@ -103,10 +103,11 @@ class SvgContext {
   }
 
   fill(path = this.path) {
-    if (this.globalAlpha > 0) this.put("path", { d: path.data, fill: this.paint(this.fillStyle) });
+    if (path.data && this.globalAlpha > 0) this.put("path", { d: path.data, fill: this.paint(this.fillStyle) });
   }
 
   stroke(path = this.path) {
+    if (!path.data) return;
     const attributes = { d: path.data, fill: "none", stroke: this.paint(this.strokeStyle), "stroke-width": this.lineWidth };
     if (this.dash.length) attributes["stroke-dasharray"] = this.dash.join(" ");
     if (this.lineCap !== "butt") attributes["stroke-linecap"] = this.lineCap;
