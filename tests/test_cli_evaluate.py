@@ -1,4 +1,4 @@
-"""`msaformer evaluate` and `msaformer report`."""
+"""`msaformer evaluate` of one prediction, and `msaformer report`; of several files in test_cli_export.py."""
 
 from __future__ import annotations
 
@@ -40,8 +40,10 @@ def test_evaluate_json_has_null_where_a_range_has_no_pair(
     assert main(["evaluate", str(out / "short.npz"), "--structure", str(example.STRUCTURE), "--json"]) == 0
     rows = {row["range"]: row for row in json.loads(terminal.read()[0])["ranges"]}
     assert rows["long"] == {"range": "long", "p_at_l": None, "p_at_l2": None, "p_at_l5": None} | {
+        "recall_at_l": None,
         "num_contacts": 0,
         "num_pairs": 0,
+        "num_ranked": 0,
     }
 
 

@@ -1,29 +1,26 @@
-"""`msaformer evaluate`: precision of a prediction against a structure."""
+"""`msaformer evaluate`: how well predictions, ours and others', rank the contacts of a structure."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from msaformer.cli.bars import with_bars
-from msaformer.cli.messages import json_text, one_line, print_picture
+from msaformer.cli.messages import json_text, print_picture
 from msaformer.cli.pictures import draw_evaluation
+from msaformer.cli.score_inputs import QueryFlags, query_options, read_sources, read_structure
 from msaformer.cli.terminal import draw_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from data_tools.labels import Labels
-    from msaformer.metrics import RangePrecision
-    from msaformer.prediction import Prediction
+    from msaformer.cli.evaluation_text import Evaluated
+    from msaformer.report.truth import Truth
 
 
-@click.command("evaluate", short_help="Score a prediction against a structure.")
-@click.argument("prediction", type=click.Path(path_type=Path))
+@click.command("evaluate", short_help="Score predictions against a structure.")
+@click.argument("files", metavar="PREDICTION...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--structure",
     required=True,
@@ -34,75 +31,55 @@ if TYPE_CHECKING:
 @click.option(
     "--chain", metavar="C", help="Chain, by label or author id; the best match to the query if left out."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--json", "output", flag_value="json", help="Print one JSON object; of several files with a list of them."
+)
+@click.option("--csv", "output", flag_value="csv", help="Print CSV, one line a file and range.")
+@query_options
 @draw_option
-def command(prediction: Path, structure: Path, chain: str | None, as_json: bool, draw: bool | None) -> None:
-    """Score PREDICTION (.npz of `msaformer predict`): P@L, P@L/2 and P@L/5 by sequence separation.
+def command(
+    files: tuple[Path, ...],
+    structure: Path,
+    chain: str | None,
+    output: str | None,
+    query: QueryFlags,
+    draw: bool | None,
+) -> None:
+    """Score each PREDICTION: P@L, P@L/2, P@L/5 and recall among the best L, by sequence separation.
 
-    A contact is Cβ–Cβ (Cα for Gly) closer than 8 Å; pairs with an unresolved residue are left out of the ranking.
+    A PREDICTION is a .npz of `msaformer predict`, or scores that another program wrote: CASP RR, CCMpred, plmc,
+    freecontact, EVcouplings, PSICOV, GREMLIN, trRosetta. Several are compared on the same pairs and structure.
+
+    A contact is Cβ–Cβ (Cα for Gly) closer than 8 Å; pairs with an unresolved residue are left out of the ranking. So
+    are pairs that a file does not list: where it lists fewer than L, L/2 or L/5, precision (marked *) is of those.
     """
-    from data_tools.labels import label_distances
-    from data_tools.structure import read_chains, select_chain
-    from msaformer.metrics import precision_table
-    from msaformer.prediction import load_prediction
+    from msaformer.cli.evaluation_text import Evaluated, to_csv, to_json
+    from msaformer.pair_scores import PairScores
+    from msaformer.report.score_comparison import compare
 
-    loaded = load_prediction(prediction)
-    found = select_chain(read_chains(structure), loaded.sequence, chain, source=structure)
-    labels = label_distances(loaded.sequence, found, source=structure)
-    rows = precision_table(loaded.contact_probs, labels.distances)
-    if as_json:
-        click.echo(json_text(to_json(loaded, structure, labels, rows)))
+    sources = read_sources(files, query)
+    truth = read_structure(sources, structure, chain)
+    evaluated = []
+    for file, source in zip(files, sources.files, strict=True):
+        ours = None if isinstance(source, PairScores) else source
+        scores = source if isinstance(source, PairScores) else PairScores.of(source)
+        comparison = compare(scores, truth, sources.chain_lengths)
+        evaluated.append(Evaluated(str(file), scores, comparison, ours))
+    if output == "json":
+        click.echo(json_text(to_json(evaluated, str(structure), truth)))
+    elif output == "csv":
+        click.echo(to_csv(evaluated))
     else:
-        table, precisions = format_scores(loaded, structure, labels, rows), [row.p_at_l for row in rows]
-        print_picture(with_bars(table, "P@L, 0 to 1", precisions, draw))
-        draw_evaluation(loaded, labels.distances, draw)
+        _print_tables(evaluated, str(structure), truth, draw)
 
 
-def to_json(
-    prediction: Prediction, structure: Path, labels: Labels, rows: Sequence[RangePrecision]
-) -> dict[str, Any]:
-    """The scores as a tree; what is not a number is null."""
-    scores = [
-        {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
-        for row in map(dataclasses.asdict, rows)
-    ]
-    return {
-        "name": prediction.name,
-        "length": prediction.length,
-        "depth": prediction.depth,
-        "neff": prediction.neff,
-        "model": dict(prediction.model),
-        "structure": str(structure),
-        "chain": labels.chain.author_name,
-        "identity": labels.identity,
-        "mismatches": labels.mismatches,
-        "unresolved_residues": labels.num_unresolved,
-        "ranges": scores,
-    }
+def _print_tables(evaluated: Sequence[Evaluated], structure: str, truth: Truth, draw: bool | None) -> None:
+    from msaformer.cli.evaluation_text import SHORT_NOTE, bar_shares, is_any_short, many_tables, one_table
 
-
-def format_scores(
-    prediction: Prediction, structure: Path, labels: Labels, rows: Sequence[RangePrecision]
-) -> str:
-    """The scores as a table."""
-    from msaformer.metrics import RANGES
-
-    lines = [
-        f"{prediction.name}: L = {prediction.length}, N = {prediction.depth:,}, Neff = {prediction.neff:,.1f}",
-        f"{one_line(str(structure))}, chain {one_line(labels.chain.author_name)}: "
-        f"{labels.identity:.1%} identical to the query "
-        f"({labels.mismatches} mismatches), {labels.num_unresolved} residues of the query unresolved",
-        "",
-        f"{'range':<12} {'separation':>10} {'P@L':>7} {'P@L/2':>7} {'P@L/5':>7} {'contacts':>9} {'pairs':>8}",
-    ]
-    for row in rows:
-        low, high = RANGES[row.range]
-        separation = f">= {low}" if high is None else f"{low}-{high}"
-        precisions = " ".join(f"{_number(value):>7}" for value in (row.p_at_l, row.p_at_l2, row.p_at_l5))
-        name = row.range.replace("_", "+")
-        lines.append(f"{name:<12} {separation:>10} {precisions} {row.num_contacts:>9,} {row.num_pairs:>8,}")
-    return "\n".join(lines)
-
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
+    alone = evaluated[0] if len(evaluated) == 1 else None
+    table = many_tables(evaluated, structure, truth) if alone is None else one_table(alone, structure, truth)
+    print_picture(with_bars(table, "P@L, 0 to 1", bar_shares(evaluated), draw))
+    if is_any_short(evaluated):
+        click.echo(SHORT_NOTE)
+    if alone is not None and alone.prediction is not None:
+        draw_evaluation(alone.prediction, truth.distances, draw)

@@ -111,20 +111,28 @@ def contact_table(source: Prediction | PairScores, truth: Truth | None = None) -
 
 
 def contact_list(
-    source: Prediction | PairScores, truth: Truth | None = None, selection: Selection | None = None
+    source: Prediction | PairScores,
+    truth: Truth | None = None,
+    selection: Selection | None = None,
+    *,
+    chain_lengths: tuple[int, ...] = (),
 ) -> ContactList:
-    """Choose the pairs of a prediction, or of any scores, that go into a file."""
+    """Choose the pairs of a prediction, or of any scores, that go into a file.
+
+    `chain_lengths` are those of a complex that scores are of; a prediction knows its own.
+    """
     table = contact_table(source, truth)
     chosen = Selection() if selection is None else selection
     if isinstance(source, PairScores):
+        chains = chain_lengths or (source.length,)
         return ContactList(
             name=source.name,
             method=source.method,
             length=source.length,
             sequence=source.sequence,
-            chain_lengths=(source.length,),
+            chain_lengths=chains,
             are_probabilities=source.are_probabilities,
-            table=_select(table, chosen, (source.length,)),
+            table=_select(table, chosen, chains),
             selection=chosen,
         )
     return ContactList(

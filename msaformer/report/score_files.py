@@ -15,11 +15,12 @@ from data_tools.compression import STANDARD_INPUT, read_bytes
 from data_tools.errors import DataToolsError
 from msaformer.errors import ScoreFileError
 from msaformer.pair_scores import PairScores
+from msaformer.prediction import Prediction, load_prediction
 from msaformer.report.score_formats.casp_rr import KEYWORDS, is_pair, read_casp_rr
 from msaformer.report.score_formats.coupling_rows import is_coupling, read_couplings
-from msaformer.report.score_formats.distance_arrays import read_arrays
+from msaformer.report.score_formats.distance_arrays import is_prediction, read_arrays
 from msaformer.report.score_formats.named_columns import is_header, read_table
-from msaformer.report.score_formats.pair_rows import PairRows, Query, place
+from msaformer.report.score_formats.pair_rows import PairRows, Query, known_sequence, place
 from msaformer.report.score_formats.score_matrix import is_row_of_numbers, read_matrix
 
 MAX_BYTES: Final = 2**30  # of text: CCMpred's matrix of 6,000 residues, 27 bytes a number
@@ -52,7 +53,7 @@ def read_pair_scores(
     """
     source = Path(path)
     query = Query(sequence, tuple(chain_lengths), tuple(numbers))
-    if _begins_as_zip(source):
+    if _is_archive(source):
         return read_arrays(source, query, column)
     try:
         data = read_bytes(source, limit=MAX_BYTES, unreadable=DataToolsError, damaged=DataToolsError)
@@ -82,9 +83,11 @@ def _read_rr(source: Path, lines: list[tuple[int, str]], model: str | None) -> P
     return rows
 
 
-def _begins_as_zip(source: Path) -> bool:
+def _is_archive(source: Path) -> bool:
     if str(source) == STANDARD_INPUT:
         return False
+    if source.suffix == ".npz":
+        return True
     try:
         with source.open("rb") as file:
             return file.read(4) == _ZIP
@@ -113,3 +116,26 @@ def _lines(source: Path, data: bytes) -> list[tuple[int, str]]:
     if not lines:
         raise ScoreFileError(f"{source}: the file is empty; scores of pairs are expected")
     return lines
+
+
+def read_predicted(
+    path: str | Path,
+    sequence: str | None = None,
+    *,
+    chain_lengths: Sequence[int] = (),
+    numbers: Sequence[int] = (),
+    column: str | None = None,
+    model: str | None = None,
+) -> Prediction | PairScores:
+    """Read a prediction of this package, whole, or the scores of any other file as `read_pair_scores` does.
+
+    Raises ScoreFileError as that does, and PredictionError when a prediction is damaged.
+    """
+    source = Path(path)
+    if _is_archive(source) and is_prediction(source):
+        prediction = load_prediction(source)
+        known_sequence(source, prediction.sequence, Query(sequence))
+        return prediction
+    return read_pair_scores(
+        path, sequence, chain_lengths=chain_lengths, numbers=numbers, column=column, model=model
+    )

@@ -27,6 +27,7 @@ TRROSETTA_BINS: Final = 37
 BINS_BELOW_8_ANGSTROM: Final = 12  # 2 to 8 Å in steps of 0.5 Å
 _FIRST_NEAR_BIN: Final = {"dist": 1, "dist-last": 0}
 _FAR_BIN: Final = {"dist": 0, "dist-last": 36}
+_OURS: Final = "contact_probs.npy"
 _FAR_SHARE: Final = 0.01  # of all pairs; less says nothing of where the far bin is, as in a small protein
 _DAMAGE: Final = (
     OSError,
@@ -50,7 +51,7 @@ def read_arrays(path: Path, query: Query, column: str | None) -> PairScores:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-            if "contact_probs.npy" in names:
+            if _OURS in names:
                 return _of_prediction(path, query)
             if "dist.npy" not in names:
                 listed = ", ".join(sorted(name.removesuffix(".npy") for name in names)[:10]) or "nothing"
@@ -62,8 +63,19 @@ def read_arrays(path: Path, query: Query, column: str | None) -> PairScores:
     except FileNotFoundError as error:
         raise ScoreFileError(f"{path}: there is no such file; check the path") from error
     except _DAMAGE as error:
-        raise ScoreFileError(f"{path}: not a .npz file, or damaged; copy or make it again") from error
+        raise ScoreFileError(
+            f"{path}: not a .npz file, or damaged; copy it again, or make it again with `msaformer predict`"
+        ) from error
     return _of_bins(path, bins, query, "dist" if column is None else column)
+
+
+def is_prediction(path: Path) -> bool:
+    """Whether a `.npz` file is one of ours; False for one that cannot be read, which `read_arrays` refuses."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _OURS in archive.namelist()
+    except _DAMAGE:
+        return False
 
 
 def _of_prediction(path: Path, query: Query) -> PairScores:
