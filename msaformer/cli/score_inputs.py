@@ -114,7 +114,8 @@ def read_sources(paths: Sequence[Path], flags: QueryFlags) -> Sources:
 def read_structure(sources: Sources, path: Path, chain: str | None) -> Truth:
     """What the structure says of the query of the `sources`.
 
-    Raises UsageError when none of them knows its sequence, or they are of a complex that none predicts, and as `msaformer.report.truth.read_truth` does.
+    Raises UsageError when none of them knows its sequence, or they are of a complex and none is a prediction, and as
+    `msaformer.report.truth.read_truth` does.
     """
     from data_tools.labels import label_distances
     from data_tools.structure import read_chains, select_chain
