@@ -119,6 +119,12 @@ class Alignment:
         inserted = np.cumsum(self.deletion_matrix[0], dtype=np.int32)
         return np.arange(self.length, dtype=np.int32) + inserted
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from data_tools.alignment_html import alignment_html
+
+        return alignment_html(self)
+
     def take_rows(self, rows: npt.NDArray[np.integer]) -> Alignment:
         """Keep the sequences at `rows` `[n]`, in that order; the first must be row 0, the query."""
         if len(rows) == 0 or rows[0] != 0:

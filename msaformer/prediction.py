@@ -213,6 +213,12 @@ class Prediction:
         below: npt.NDArray[np.float32] = self.distogram_probs[..., : nearest + 1].sum(axis=-1)
         return below.clip(0, 1)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from msaformer.prediction_html import prediction_html
+
+        return prediction_html(self)
+
     def save(self, path: str | Path) -> None:
         """Write the `.npz` file, whole or not at all."""
         metadata = {

@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-MAX_TEXT: Final = 200
+from data_tools.plain_text import MAX_TEXT as MAX_TEXT  # what a text is made fit by is part of packing
+from data_tools.plain_text import plain_text as plain_text
 
 Json = dict[str, Any]
 Bytes = npt.NDArray[np.uint8]
@@ -23,13 +24,6 @@ def to_json(payload: Json) -> str:
     """Write JSON that is safe inside a script element: no `<`, no line separators, no NaN."""
     text = json.dumps(payload, allow_nan=False, separators=(",", ":"), ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def plain_text(value: object, limit: int = MAX_TEXT) -> str:
-    """Make a text from outside fit to show: control and bidi characters become �, long ones are cut."""
-    text = str(value)[: limit + 1]
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(letter if letter.isprintable() else "�" for letter in cut)
 
 
 def pack(data: bytes) -> str:
