@@ -303,6 +303,22 @@ def test_the_svg_is_the_map_as_vectors_and_hostile_text_is_escaped(watched, full
     assert (np.abs(drawn - small).max(axis=-1) > 0.5).mean() < 0.01
 
 
+def test_plots_of_panels_are_saved_as_they_look_without_the_style_sheet(watched, full, tmp_path):
+    page = watched.open(full[0], scheme="dark")
+    picked(page)
+    for card, shape in (("calibration-card", "circle"), ("weights-card", "polyline"), ("distogram", "rect")):
+        root = ElementTree.parse(save(page, f"#{card} .save", tmp_path)).getroot()
+        shapes = list(root.iter(f"{SVG}{shape}"))
+        drawn = page.locator(f"#{card} svg {shape}")
+        assert len(shapes) == drawn.count() + (shape == "rect")  # and the ground
+        last = drawn.last.evaluate("element => getComputedStyle(element).fill")
+        assert (shapes[-1].get("fill"), shapes[-1].get("class")) == (last, None)
+    alignment = ElementTree.parse(save(page, "#coverage-card .save", tmp_path)).getroot()
+    assert len(list(alignment.iter(f"{SVG}image"))) == 1
+    texts = [element.text for element in alignment.iter(f"{SVG}text")]
+    assert {"chain =A", "sequences", "Neff"} <= set(texts)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_panels_fit_a_phone_and_follow_the_scheme(watched, full, scheme):
     page = watched.open(full[0], width=360, height=740, scheme=scheme)

@@ -43,6 +43,7 @@ PROGRAMS: Final = (
     "identity.js",
     "svgcontext.js",
     "mapexport.js",
+    "chartexport.js",
     "exports.js",
     "page.js",
 )

@@ -9,6 +9,8 @@ PANELS.push((raw) => {
   const part = raw.calibration;
   if (!part || !part.ranges.some((range) => range.pairs)) return;
   const { body, tag } = halfCard("calibration-card", "Calibration");
+  const count = make("span");
+  tag.append(count);
   const control = make("div", "segments small");
   control.setAttribute("role", "radiogroup");
   control.setAttribute("aria-label", "Separation |i − j|");
@@ -17,10 +19,11 @@ PANELS.push((raw) => {
   body.append(control);
   const chart = new Chart(body, { height: 372, margin: CALIBRATION_MARGIN, label: "", paint: (plot) => paintCalibration(plot, shown) });
   body.append(words);
+  offerSvg(tag, raw, "calibration", () => chartAsSvg(chart));
   const show = (name) => {
     shown = part.ranges.find((range) => range.name === name);
     const error = shown.error === null ? "–" : shown.error.toFixed(3);
-    tag.textContent = `${shown.pairs.toLocaleString("en")} pairs · ECE ${error}`;
+    count.textContent = `${shown.pairs.toLocaleString("en")} pairs · ECE ${error}`;
     words.textContent = calibrationWords(shown);
     chart.label = `${shown.pairs} pairs, expected calibration error ${error}. ${binWords(shown)}`;
     chart.redraw();

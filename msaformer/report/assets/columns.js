@@ -17,6 +17,7 @@ PANELS.push(async (raw, protein) => {
   const picture = new CoveragePicture(canvas, coverage, { chains: protein.chains, numberOf: (column) => protein.number(column) });
   followColumns(canvas, picture, (column) => columnText(protein, coverage, column));
   page.listen("recolour", () => picture.draw());
+  offerSvg(byId("coverage-tag"), raw, "alignment", () => coverageAsSvg(picture));
 });
 
 const decimals = (number) => number.toLocaleString("en", { maximumFractionDigits: number < 100 ? 1 : 0 });

@@ -43,13 +43,19 @@ class CoveragePicture {
   }
 
   draw() {
-    const { canvas, coverage } = this;
+    const { canvas } = this;
     const ratio = Math.max(window.devicePixelRatio || 1, 1);
     const { width, height } = canvas.getBoundingClientRect();
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
-    this.context = canvas.getContext("2d");
-    this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const context = canvas.getContext("2d");
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.drawInto(context, width, height);
+  }
+
+  drawInto(context, width, height) {
+    const { coverage } = this;
+    this.context = context;
     const { left, right, top, bottom } = COVERAGE_MARGIN;
     const span = { left, width: Math.max(width - left - right, 1) };
     const below = height - bottom - STRIP.height;
@@ -160,7 +166,7 @@ class CoveragePicture {
       for (const tick of ticksIn(0, end - start, step)) {
         context.fillText(this.numberOf(start + tick - 1), this.x(start + tick - 0.5), bottom + 8);
       }
-      const title = this.chains.length > 1 ? `chain ${name}` : "residue in the query";
+      const title = this.chains.length > 1 ? `chain ${name}` : "residue of the query";
       context.fillText(title, this.x((start + end) / 2), bottom + 25);
     }
     context.textAlign = "right";

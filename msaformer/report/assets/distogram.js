@@ -11,10 +11,12 @@ PANELS.push(async (raw, protein) => {
   box.id = "distogram";
   place.after(box);
   const table = new Distributions(part, await inflate(part.data), protein);
-  const title = make("p", "chart-title");
+  const [head, title] = [make("p", "chart-title"), make("span")];
+  head.append(title);
   const words = make("p", "hint");
   const chart = new Chart(box, { height: 150, margin: DISTOGRAM_MARGIN, label: "", paint: (plot) => paintDistogram(plot, table, page.picked, raw.contactAngstrom) });
-  box.prepend(title);
+  box.prepend(head);
+  offerSvg(head, raw, "distances", () => chartAsSvg(chart));
   box.append(words);
   const show = (pair) => {
     title.textContent = pair ? "Predicted distance of this pair" : "Predicted distance";
@@ -72,6 +74,7 @@ function paintDistogram(plot, table, pair, contactAngstrom) {
   plot.add("circle", { class: "mean", cx: tenth(within(pair.expected)), cy: height, r: 4 });
   if (pair.distance === null) return;
   const x = within(pair.distance);
+  plot.rule(x, plot.top, x, plot.bottom, "halo-line");
   plot.rule(x, plot.top, x, plot.bottom, pair.distance < contactAngstrom ? "true-line" : "false-line");
   plot.words(x, plot.top - 6, `true ${pair.distance.toFixed(1)} Å`, x > plot.right - 60 ? "end" : "start", "tiny strong");
 }

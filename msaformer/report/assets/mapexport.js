@@ -31,33 +31,46 @@ function drawLegend(context, { entries }, top) {
   }
 }
 
+const SWATCHES = {
+  true: { fill: "true" }, plain: { fill: "ink" }, false: { stroke: "false", width: 2.4 },
+  unknown: { stroke: "muted", width: 1.5 }, missed: { stroke: "ink", width: 1.8 },
+};
+
 /** A mark of the legend as the map draws it. */
 function drawSwatch(context, swatch, x, y) {
-  const kind = ["true", "false", "plain", "unknown"].find((name) => swatch.classList.contains(name));
+  const is = (name) => swatch.classList.contains(name);
+  const kind = Object.keys(SWATCHES).find(is);
   const path = new Path2D();
-  if (swatch.classList.contains("ramp")) {
-    const fill = context.createLinearGradient(x, 0, x + 82, 0);
-    const stops = getComputedStyle(swatch).backgroundImage.match(/rgba?\([^)]*\)/g) || [];
-    stops.forEach((stop, k) => fill.addColorStop(k / Math.max(stops.length - 1, 1), stop));
-    context.fillStyle = fill;
-    context.fillRect(x, y - 5, 82, 10);
-  } else if (kind === "false") {
-    path.moveTo(x + 2, y - 5);
-    path.lineTo(x + 12, y + 5);
-    path.moveTo(x + 2, y + 5);
-    path.lineTo(x + 12, y - 5);
-  } else if (kind) {
-    path.arc(x + 7, y, 5, 0, 2 * Math.PI);
+  if (kind) {
+    const { fill, stroke, width } = SWATCHES[kind];
+    markPath(path, kind, x + 7, y, 5);
+    context.fillStyle = colour(fill || "ink");
+    context.strokeStyle = colour(stroke || "ink");
+    context.lineWidth = width || 1;
+    if (fill) context.fill(path);
+    else context.stroke(path);
+  } else if (is("helix")) {
+    helixPath(path, [x, x + 16], (along, off) => [along, y + off]);
+    context.strokeStyle = colour("helix");
+    context.lineWidth = 2;
+    context.stroke(path);
+  } else if (is("strand")) {
+    strandPath(path, [x, x + 16], (along, off) => [along, y + off]);
+    context.fillStyle = colour("strand");
+    context.fill(path);
   } else {
-    const shade = getComputedStyle(swatch).backgroundColor;
-    context.fillStyle = shade.startsWith("rgba(0, 0, 0, 0") ? colour("unknown") : shade;
-    context.fillRect(x + 2, y - 5, 11, 10);
+    context.fillStyle = swatchFill(context, swatch, x);
+    context.fillRect(is("ramp") ? x : x + 2, y - 5, is("ramp") ? 82 : 11, 10);
   }
-  context.lineWidth = kind === "false" ? 2.4 : 1.5;
-  context.strokeStyle = colour(kind === "false" ? "false" : "muted");
-  context.fillStyle = colour(kind === "true" ? "true" : "ink");
-  if (kind === "true" || kind === "plain") context.fill(path);
-  else if (kind) context.stroke(path);
+}
+
+function swatchFill(context, swatch, x) {
+  if (swatch.classList.contains("hatch")) return hatchPattern(context, 1);
+  if (!swatch.classList.contains("ramp")) return getComputedStyle(swatch).backgroundColor;
+  const fill = context.createLinearGradient(x, 0, x + 82, 0);
+  const stops = getComputedStyle(swatch).backgroundImage.match(/rgba?\([^)]*\)/g) || [];
+  stops.forEach((stop, k) => fill.addColorStop(k / Math.max(stops.length - 1, 1), stop));
+  return fill;
 }
 
 function drawHead(context, protein) {
@@ -69,7 +82,7 @@ function drawHead(context, protein) {
   context.font = `13px ${EXPORT.font}`;
   context.fillStyle = colour("muted");
   const score = byId("score-text").textContent.split("\n")[0];
-  const words = `${byId("count-text").textContent} strongest pairs · ${byId("score-value").textContent} ${score}`;
+  const words = `${byId("count-text").textContent} pairs · ${byId("score-value").textContent} ${score}`;
   context.fillText(shortened(context, words, EXPORT.side - 2 * EXPORT.left), EXPORT.left, 50);
 }
 

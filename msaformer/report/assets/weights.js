@@ -13,7 +13,8 @@ PANELS.push(async (raw) => {
   const [sides, plain] = [make("div", "sides"), make("div")];
   sides.append(plain);
   body.append(sides);
-  new Chart(plain, { height: 232, margin: WEIGHTS_MARGIN, label, paint: (plot) => paintWeights(plot, points, part) });
+  const chart = new Chart(plain, { height: 232, margin: WEIGHTS_MARGIN, label, paint: (plot) => paintWeights(plot, points, part) });
+  offerSvg(tag, raw, "weights", () => chartAsSvg(chart));
   plain.append(make("p", "hint", weightWords(part)));
   if (part.heaviest.length) sides.append(heaviestTable(part.heaviest));
 });
