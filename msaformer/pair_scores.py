@@ -29,7 +29,9 @@ class PairScores:
     are_probabilities: bool
     """The scores lie in [0, 1] and claim to be probabilities of a contact (Cβ–Cβ < 8 Å)."""
     sequence: str | None = None
-    """The query, where the file states it."""
+    """The query, where it is known."""
+    chain_lengths: tuple[int, ...] = ()
+    """Residues of each chain of a complex, where they are known; empty for one chain."""
 
     def __post_init__(self) -> None:
         shape = self.scores.shape
@@ -37,6 +39,10 @@ class PairScores:
             raise PredictionError(f"{self.name}: scores {shape} and listed pairs {self.is_listed.shape}")
         if self.sequence is not None and len(self.sequence) != shape[0]:
             raise PredictionError(f"{self.name}: {len(self.sequence)} residues, but scores {shape}")
+        if self.chain_lengths and sum(self.chain_lengths) != shape[0]:
+            raise PredictionError(
+                f"{self.name}: chains of {self.chain_lengths} residues do not make the {shape[0]} scored"
+            )
         if not np.isfinite(self.scores).all():
             raise PredictionError(f"{self.name}: a score is not finite")
         for array in (self.scores, self.is_listed):
@@ -58,4 +64,5 @@ class PairScores:
             is_listed=np.ones((length, length), dtype=bool),
             are_probabilities=True,
             sequence=prediction.sequence,
+            chain_lengths=prediction.chain_lengths if len(prediction.chain_lengths) > 1 else (),
         )

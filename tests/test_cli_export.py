@@ -13,12 +13,13 @@ from cli_cases import Terminal, files_in
 from report_cases import prediction_from
 
 from data_tools.formats import read_alignment
-from data_tools.labels import label_distances
+from data_tools.labels import label_distances, pairwise_distances
 from data_tools.structure import read_chains
 from msaformer import example
 from msaformer.cli import main
 
 STRUCTURE = ["--structure", str(example.STRUCTURE)]
+TRYPSIN = Path(__file__).parent / "data" / "3TGI.pdb.gz"
 QUERY = read_alignment(example.ALIGNMENT).query
 
 
@@ -185,6 +186,55 @@ def test_methods_are_compared_on_one_structure(
     assert len(rows) == 3 * 4
     assert float(rows[-2]["p_at_l"]) == whole["long"]["p_at_l"]
     assert (rows[0]["neff"], rows[-1]["neff"]) == ("", "871.25")
+
+
+def test_a_list_of_pairs_takes_its_query_from_the_prediction_beside_it(
+    predicted: Path, tmp_path: Path, terminal: Terminal
+) -> None:
+    path = tmp_path / "x.txt"
+    path.write_text("1 20 0.5\n")
+    assert main(["evaluate", str(path), str(predicted), *STRUCTURE, "--json"]) == 0
+    assert [file["num_listed"] for file in json.loads(terminal.read()[0])["files"]] == [1, 12_403]
+
+
+def test_a_number_of_pairs_is_kept_in_rr_though_they_are_improbable(predicted: Path, tmp_path: Path) -> None:
+    counts = {}
+    for name, flags in (("all", []), ("top", ["--top", "9000"])):
+        path = tmp_path / f"{name}.rr"
+        assert main(["export", str(predicted), "--format", "rr", *flags, "-o", str(path)]) == 0
+        counts[name] = sum(line[0].isdigit() for line in path.read_text().splitlines())
+    assert counts["all"] < counts["top"] == 9000
+
+
+def test_a_complex_goes_out_and_comes_back_with_its_chains(tmp_path: Path, terminal: Terminal) -> None:
+    chains = [chain for chain in read_chains(TRYPSIN) if chain.author_name in ("E", "I")]
+    sequence = "".join(chain.sequence for chain in chains)
+    atoms = np.concatenate([chain.contact_atom for chain in chains])
+    prediction = prediction_from(
+        pairwise_distances(atoms),
+        sequence,
+        name="complex",
+        chain_lengths=tuple(len(one.sequence) for one in chains),
+    )
+    prediction.save(tmp_path / "complex.npz")
+    structure = ["--structure", str(TRYPSIN)]
+    formats = ["--format", "rr", "--format", "parquet", "--format", "pml"]
+    source = str(tmp_path / "complex.npz")
+    assert main(["export", source, *formats, *structure, "-o", str(tmp_path)]) == 0
+    terminal.read()
+    assert main(["evaluate", str(tmp_path / "complex.rr"), source, *structure, "--json"]) == 0
+    rr, npz = json.loads(terminal.read()[0])["files"]
+    assert [row["range"] for row in rr["ranges"]][-1] == "inter_chain"
+    for ours, theirs in zip(npz["ranges"], rr["ranges"], strict=True):
+        assert ours["p_at_l5"] == pytest.approx(theirs["p_at_l5"], abs=0.05)  # rounded scores tie otherwise
+    table = pd.read_parquet(tmp_path / "complex.parquet")
+    between = table[(table.chain_i == "E") & (table.chain_j == "I")]
+    assert between.is_contact.sum() == npz["ranges"][-1]["num_contacts"] > 10
+    assert set(table.res_j[table.chain_j == "I"].str[0]) == {"B"}
+    assert "(chain I and resi" in (tmp_path / "complex.pml").read_text()
+    assert main(["evaluate", str(tmp_path / "complex.rr"), *structure, "--json"]) == 0  # it knows its chains
+    alone = json.loads(terminal.read()[0])
+    assert (alone["chain"], alone["ranges"]) == ("E,I", rr["ranges"])
 
 
 def test_one_score_file_needs_its_query(matrix: Path, terminal: Terminal, tmp_path: Path) -> None:

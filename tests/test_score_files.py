@@ -285,6 +285,10 @@ BAD = {
     "too large for float32": ("1 9 1e300\n", r":1: the score is 1e\+300"),
     "negative": (HEADER + "1 9 0 8 -0.5\n", r":7: the probability is -0.5, 0 to 1 is expected of CASP RR"),
     "above 1": (HEADER + "1 9 0 8 1.5\n", r":7: the probability is 1.5"),
+    "chains of another protein": (
+        HEADER.replace("MODEL", "REMARK chains A:4 B:7\nMODEL") + FIVE,
+        r"the chains have 4 \+ 7 residues, the query 10",
+    ),
     "cut short": (FIVE + "4 10 0\n", r":4: 3 columns, unlike the rows before; is the line cut short"),
     "cut in a number": (FIVE + "4\n", r":4: '4' is no row of pairs"),
     "columns of another mode": (

@@ -49,17 +49,17 @@ def predicted(chain: Chain, path: Path) -> tuple[ContactList, Truth]:
 
 
 def with_awkward_chains(folder: Path) -> Path:
-    """DHFR as a chain called `*` beside a copy of it called `+` that lies elsewhere, numbered from -4."""
+    """DHFR as a chain called `+` behind a copy of it called `*` that lies elsewhere, numbered from -4."""
     structure = gemmi.read_structure(str(example.STRUCTURE))
     (chain,) = (one for one in structure[0] if one.name == "A")
     copy = chain.clone()
-    for one, name, shift in ((chain, "*", 0.0), (copy, "+", 50.0)):
+    for one, name, shift in ((chain, "+", 0.0), (copy, "*", 50.0)):
         one.name = name
         for residue in one:
             residue.seqid.num -= 5
             for atom in residue:
                 atom.pos.x += shift
-    structure[0].add_chain(copy)
+    structure[0].add_chain(copy, pos=0)
     path = folder / "awkward.pdb"
     structure.write_pdb(str(path))
     return path
@@ -70,7 +70,7 @@ def test_pymol_draws_every_pair_between_the_atoms_that_are_meant(tmp_path: Path)
     shutil.copy(example.STRUCTURE, tmp_path / "dhfr.pdb.gz")
     (tmp_path / "trypsin.pdb").write_bytes(gzip.decompress(TRYPSIN.read_bytes()))
     awkward = with_awkward_chains(tmp_path)
-    cases = [(tmp_path / "dhfr.pdb.gz", "A"), (tmp_path / "trypsin.pdb", "E"), (awkward, "*")]
+    cases = [(tmp_path / "dhfr.pdb.gz", "A"), (tmp_path / "trypsin.pdb", "E"), (awkward, "+")]
     (tmp_path / "look.py").write_text(LOOK)
     script, expected = [], []
     for k, (path, name) in enumerate(cases):

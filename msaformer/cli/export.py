@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from msaformer.cli.messages import print_path
-from msaformer.cli.score_inputs import QueryFlags, Sources, query_options, read_sources, read_structure
+from msaformer.cli.score_inputs import QueryFlags, query_options, read_sources, read_structure
 
 if TYPE_CHECKING:
     from msaformer.pair_scores import PairScores
@@ -97,7 +97,7 @@ def command(
     truth = None if structure is None else read_structure(sources, structure, chain)
     targets = _targets(source, wanted, output)
     for name, path in targets.items():
-        _write(name, sources, truth, Choice(**choice), path)
+        _write(name, sources.files[0], truth, Choice(**choice), path)
         print_path(path)
 
 
@@ -124,14 +124,13 @@ def _targets(source: Path, formats: Sequence[str], output: Path) -> dict[str, Pa
     return targets
 
 
-def _write(name: str, sources: Sources, truth: Truth | None, choice: Choice, path: Path) -> None:
+def _write(
+    name: str, predicted: Prediction | PairScores, truth: Truth | None, choice: Choice, path: Path
+) -> None:
     from msaformer.report import exports, restraints, structure_scripts
     from msaformer.report.contact_list import contact_list
 
-    (predicted,) = sources.files
-    contacts = contact_list(
-        predicted, truth, selection(name, predicted, choice), chain_lengths=sources.chain_lengths
-    )
+    contacts = contact_list(predicted, truth, selection(name, predicted, choice))
     if name == "rr":
         exports.save_casp_rr(contacts, path, is_whole=choice.top is None and choice.min_prob is None)
     elif name == "csv":

@@ -85,7 +85,6 @@ def read_sources(paths: Sequence[Path], flags: QueryFlags) -> Sources:
 
     Raises UsageError for options that contradict each other, and as `read_predicted` does.
     """
-    from msaformer.prediction import Prediction
     from msaformer.report.score_files import read_predicted
 
     if flags.sequence is not None and flags.alignment is not None:
@@ -106,7 +105,7 @@ def read_sources(paths: Sequence[Path], flags: QueryFlags) -> Sources:
         )
         found[at] = source
         sequence = source.sequence if sequence is None else sequence
-        if isinstance(source, Prediction) and not chain_lengths and len(source.chain_lengths) > 1:
+        if not chain_lengths and len(source.chain_lengths) > 1:
             chain_lengths = source.chain_lengths
     return Sources(tuple(found[at] for at in range(len(paths))), chain_lengths)
 
@@ -114,13 +113,10 @@ def read_sources(paths: Sequence[Path], flags: QueryFlags) -> Sources:
 def read_structure(sources: Sources, path: Path, chain: str | None) -> Truth:
     """What the structure says of the query of the `sources`.
 
-    Raises UsageError when none of them knows its sequence, or they are of a complex and none is a prediction, and as
-    `msaformer.report.truth.read_truth` does.
+    Raises UsageError when none of them knows its sequence, and as `msaformer.report.truth.map_structure` does.
     """
-    from data_tools.labels import label_distances
-    from data_tools.structure import read_chains, select_chain
     from msaformer.prediction import Prediction
-    from msaformer.report.truth import read_truth, truth_of
+    from msaformer.report.truth import QueryResidues, map_structure, read_truth
 
     for source in sources.files:
         if isinstance(source, Prediction):
@@ -131,13 +127,7 @@ def read_structure(sources: Sources, path: Path, chain: str | None) -> Truth:
             "the files do not state the query, without which no structure can be mapped onto them; give --sequence "
             "or --alignment"
         )
-    if len(sources.chain_lengths) > 1:
-        raise click.UsageError(
-            "the query is a complex; give a prediction of it too, whose chains say how the structure is mapped"
-        )
-    chains = read_chains(path)
-    found = select_chain(chains, sequence, chain, source=path)
-    return truth_of(label_distances(sequence, found, source=path, present=chains))
+    return map_structure(QueryResidues.of_sequence(sequence, sources.chain_lengths), path, chain)
 
 
 def _query(flags: QueryFlags) -> tuple[str | None, tuple[int, ...]]:

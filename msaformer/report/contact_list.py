@@ -111,20 +111,13 @@ def contact_table(source: Prediction | PairScores, truth: Truth | None = None) -
 
 
 def contact_list(
-    source: Prediction | PairScores,
-    truth: Truth | None = None,
-    selection: Selection | None = None,
-    *,
-    chain_lengths: tuple[int, ...] = (),
+    source: Prediction | PairScores, truth: Truth | None = None, selection: Selection | None = None
 ) -> ContactList:
-    """Choose the pairs of a prediction, or of any scores, that go into a file.
-
-    `chain_lengths` are those of a complex that scores are of; a prediction knows its own.
-    """
+    """Choose the pairs of a prediction, or of any scores, that go into a file."""
     table = contact_table(source, truth)
     chosen = Selection() if selection is None else selection
     if isinstance(source, PairScores):
-        chains = chain_lengths or (source.length,)
+        chains = source.chain_lengths or (source.length,)
         return ContactList(
             name=source.name,
             method=source.method,
@@ -155,7 +148,7 @@ def _select(table: pd.DataFrame, chosen: Selection, chain_lengths: tuple[int, ..
     keep = (second - first >= chosen.min_separation) | (chains[first] != chains[second])
     if chosen.min_score is not None:
         scores = table["prob" if "prob" in table else "score"].to_numpy()
-        keep &= scores >= np.float32(chosen.min_score)
+        keep &= scores >= chosen.min_score
     kept = table[keep]
     return kept.head(len(kept) if chosen.top is None else chosen.top).reset_index(drop=True)
 

@@ -80,31 +80,52 @@ class Truth:
         return tuple(dict.fromkeys(name for name in self.chain_names if name))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class QueryResidues:
+    """The query that a structure is mapped onto: a prediction's, or that of scores of another program."""
+
+    sequence: str
+    residue_index: npt.NDArray[np.int32]
+    """`[L]`, as in `Prediction`."""
+    chain_lengths: tuple[int, ...]
+    """As in `Prediction`."""
+
+    @classmethod
+    def of_sequence(cls, sequence: str, chain_lengths: Sequence[int] = ()) -> QueryResidues:
+        """A query without insertions, of one chain unless `chain_lengths` says otherwise."""
+        length = len(sequence)
+        return cls(sequence, np.arange(length, dtype=np.int32), tuple(chain_lengths) or (length,))
+
+
 def read_truth(prediction: Prediction, path: str | Path, chain: str | None = None) -> Truth:
-    """Map `chain` (the best match if None) of the structure file at `path` onto the predicted query.
+    """Map the structure file at `path` onto the predicted query, as `map_structure` does."""
+    query = QueryResidues(prediction.sequence, prediction.residue_index, prediction.chain_lengths)
+    return map_structure(query, path, chain)
+
+
+def map_structure(query: QueryResidues, path: str | Path, chain: str | None = None) -> Truth:
+    """Map `chain` (the best match if None) of the structure file at `path` onto the query.
 
     For a complex, `chain` names one chain for each of the query's, in its order, with commas: "A,B", or "A,-" where
     the file does not have the second; of None each finds its own (`data_tools.complex_labels`). Raises StructureError,
     ChainNotFoundError or ChainMismatchError when they do not fit.
     """
     chains = read_chains(path)
-    if len(prediction.chain_lengths) > 1:
+    if len(query.chain_lengths) > 1:
         names = None if chain is None else [name.strip() for name in chain.split(",")]
-        labels = label_chains(query_chains(prediction), chains, names, source=path)
-        return truth_of_chains(prediction, labels)
-    index = prediction.residue_index
-    found = select_chain(chains, whole_query(prediction.sequence, index), chain, source=path)
-    return truth_of(
-        label_distances(prediction.sequence, found, source=path, present=chains, residue_index=index)
-    )
+        labels = label_chains(query_chains(query), chains, names, source=path)
+        return truth_of_chains(query, labels)
+    index = query.residue_index
+    found = select_chain(chains, whole_query(query.sequence, index), chain, source=path)
+    return truth_of(label_distances(query.sequence, found, source=path, present=chains, residue_index=index))
 
 
-def query_chains(prediction: Prediction) -> list[QueryChain]:
-    """The chains of the predicted query."""
-    places = numbers_in_chain(prediction.residue_index, prediction.chain_lengths) - 1
+def query_chains(query: QueryResidues) -> list[QueryChain]:
+    """The chains of the query."""
+    places = numbers_in_chain(query.residue_index, query.chain_lengths) - 1
     return [
-        QueryChain(f"chain {chain_letter(number)}", prediction.sequence[residues], places[residues])
-        for number, residues in enumerate(chain_slices(prediction.chain_lengths))
+        QueryChain(f"chain {chain_letter(number)}", query.sequence[residues], places[residues])
+        for number, residues in enumerate(chain_slices(query.chain_lengths))
     ]
 
 
@@ -114,15 +135,15 @@ def truth_of(labels: Labels) -> Truth:
     return replace(joined, distances=labels.distances)
 
 
-def truth_of_chains(prediction: Prediction, labels: Sequence[Labels | None]) -> Truth:
+def truth_of_chains(query: QueryResidues, labels: Sequence[Labels | None]) -> Truth:
     """The same of a complex, from the labels of each of its chains; None where nothing is known of one."""
     compared = mismatches = 0
-    for query, known in zip(query_chains(prediction), labels, strict=True):
+    for part, known in zip(query_chains(query), labels, strict=True):
         if known is not None:
-            match = compare(query.sequence, known.chain.sequence, known.chain_index)
+            match = compare(part.sequence, known.chain.sequence, known.chain_index)
             compared, mismatches = compared + match.compared, mismatches + match.mismatches
     identity = 1 - mismatches / compared if compared else 0.0
-    return _joined(labels, prediction.chain_lengths, identity, mismatches)
+    return _joined(labels, query.chain_lengths, identity, mismatches)
 
 
 def _joined(

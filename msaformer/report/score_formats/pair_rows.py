@@ -121,8 +121,25 @@ def place(rows: PairRows, query: Query) -> PairScores:
     if differs.size:
         _raise_twice(rows, first, second, int(differs[0]))
     return PairScores(
-        rows.name or rows.path.stem, rows.method, scores, is_listed, rows.are_probabilities, sequence
+        name=rows.name or rows.path.stem,
+        method=rows.method,
+        scores=scores,
+        is_listed=is_listed,
+        are_probabilities=rows.are_probabilities,
+        sequence=sequence,
+        chain_lengths=_chains(rows, length, query),
     )
+
+
+def _chains(rows: PairRows, length: int, query: Query) -> tuple[int, ...]:
+    """Residues of each chain, empty for one; ScoreFileError when they do not make the query."""
+    lengths = query.chain_lengths or rows.chain_lengths
+    if lengths and sum(lengths) != length:
+        raise ScoreFileError(
+            f"{rows.path}: the chains have {' + '.join(map(str, lengths))} residues, the query {length}; give the "
+            "query that the scores were made for"
+        )
+    return lengths if len(lengths) > 1 else ()
 
 
 def known_sequence(path: Path, stated: str | None, query: Query) -> str:

@@ -87,6 +87,7 @@ def scores_of_matrix(
         is_listed=~np.eye(length, dtype=bool),
         are_probabilities=are_probabilities,
         sequence=sequence,
+        chain_lengths=query.chain_lengths,
     )
 
 
