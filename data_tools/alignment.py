@@ -14,6 +14,7 @@ import numpy.typing as npt
 from data_tools.alphabet import GAP, NUM_SYMBOLS, decode
 from data_tools.annotations import Annotations
 from data_tools.errors import AlignmentError
+from data_tools.plain_text import plain_text
 from data_tools.read_report import ReadReport
 
 
@@ -34,7 +35,7 @@ class Insertions:
         return Insertions(np.concatenate(parts), self.trailing[rows])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Alignment:
     """A multiple sequence alignment whose columns are the residues of its first sequence.
 
@@ -118,6 +119,10 @@ class Alignment:
         """
         inserted = np.cumsum(self.deletion_matrix[0], dtype=np.int32)
         return np.arange(self.length, dtype=np.int32) + inserted
+
+    def __repr__(self) -> str:
+        """Short, however many names there are."""
+        return f"Alignment({plain_text(self.names[0], 60)!r}, N={self.depth}, L={self.length})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

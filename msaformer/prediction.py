@@ -59,7 +59,7 @@ class AttentionMaps:
             array.setflags(write=False)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Prediction:
     """Contacts and distances predicted for one query.
 
@@ -212,6 +212,10 @@ class Prediction:
             raise PredictionError(f"no bin ends at {distance_angstrom:g} Å; the nearest edges are {edges}")
         below: npt.NDArray[np.float32] = self.distogram_probs[..., : nearest + 1].sum(axis=-1)
         return below.clip(0, 1)
+
+    def __repr__(self) -> str:
+        """Short, and without the arrays."""
+        return f"Prediction({self.name!r}, L={self.length}, N={self.depth}, Neff={self.neff:.1f})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

@@ -68,6 +68,7 @@ def test_a_picture_has_the_colours_of_its_palette(height, width):
 def test_an_alignment_shows_size_neff_and_coverage():
     alignment = make_alignment(rows=30)
     shown = alignment._repr_html_()
+    assert repr(alignment) == "Alignment('query', N=30, L=40)"
     text = assert_is_harmless(shown)
     neff = sequence_weights(alignment.tokens).sum()
     assert text.startswith(
@@ -104,6 +105,7 @@ def test_the_rows_of_a_thinned_picture_keep_the_farthest_and_the_query():
 def test_a_prediction_shows_its_identity_a_map_and_the_strongest_pairs():
     prediction = prediction_from(chain_like_distances(40), SEQUENCE)
     shown = prediction._repr_html_()
+    assert repr(prediction) == "Prediction('toy', L=40, N=2842, Neff=871.2)"
     text = assert_is_harmless(shown)
     assert text.startswith(
         "toy · prediction: 40 residues · 2,842 sequences · Neff 871.2 · weights msaformer-tiny"
@@ -151,3 +153,4 @@ def test_names_from_outside_are_text():
     assert text.startswith("<img src=x onerror=alert(1)> · prediction")
     nameless = Alignment(("", *alignment.names[1:]), alignment.tokens, alignment.deletion_matrix)
     assert_is_harmless(nameless._repr_html_())
+    assert len(repr(hostile)) < 100

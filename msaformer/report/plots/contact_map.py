@@ -56,8 +56,8 @@ def plot_contact_map(
     With `truth`, native contacts are grey below the diagonal, pairs that are not resolved hatched, and the best pairs
     of known distance blue circles where true, vermilion crosses where false; the title gives the long-range P@L. With
     `compare` a second prediction stands below the diagonal, and each has its own best pairs marked in its half. Scores
-    that are no probabilities are drawn as parts of the largest. `top` is a number, "L", "L/2" or "1.5L". Raises
-    PredictionError when the parts are not of one protein.
+    that are no probabilities are drawn as parts of the largest of the pairs that far apart. `top` is a number, "L",
+    "L/2" or "1.5L". Raises PredictionError when the parts are not of one protein.
     """
     above = pair_map(prediction)
     length = len(above.scores)
@@ -69,7 +69,7 @@ def plot_contact_map(
     choice = Choice(number_of_pairs(top, length), min_separation, residues.chain_lengths)
     ax = new_axes(ax, 6.4, 5.0)
     upper = np.triu(np.ones((length, length), dtype=bool), k=1)
-    image = _draw_scores(ax, above, upper)
+    image = _draw_scores(ax, above, upper, choice)
     if below is None:
         if distances is not None:
             contacts = upper.T & (distances < CONTACT_ANGSTROM)
@@ -77,7 +77,7 @@ def plot_contact_map(
             draw_unknown(ax, upper.T & np.isnan(distances))
         counts = _mark(ax, above, distances, choice, below_diagonal=True)
     else:
-        _draw_scores(ax, below, upper.T)
+        _draw_scores(ax, below, upper.T, choice)
         if distances is not None:
             draw_unknown(ax, np.isnan(distances) & ~np.eye(length, dtype=bool))
         counts = _mark(ax, above, distances, choice, below_diagonal=False)
@@ -92,8 +92,13 @@ def plot_contact_map(
     return ax
 
 
-def _draw_scores(ax: Axes, source: PairMap, half: Cells) -> Any:
-    largest = 1.0 if source.are_probabilities else float(source.scores[half].max(initial=0.0)) or 1.0
+def _draw_scores(ax: Axes, source: PairMap, half: Cells, choice: Choice) -> Any:
+    largest = 1.0
+    if not source.are_probabilities:
+        best = top_pairs(
+            source.scores, min_separation=choice.min_separation, chain_lengths=choice.chain_lengths
+        )
+        largest = max(float(source.scores[best].max(initial=0.0)), 0.0) or 1.0
     return draw_image(ax, source.scores / largest, half & source.is_listed, cmap="Blues", vmin=0, vmax=1)
 
 
