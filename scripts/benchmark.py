@@ -19,6 +19,7 @@
     plan            peaks of 32 settings, training and prediction, as `msaformer plan` has them; against measured ones
     longest         longest protein predicted within 8 GiB, N=256, configs/small.yaml; against the plain network
     data            an optimizer step of two examples by 2 ranks of one thread through ZeRO 2; against one rank
+    report          the page of L = 60 to 2,000 in a headless Chromium: size, ready, zoom; against a page of plotly
 
 EVcouplings, pydca and fair-esm are fetched by `install_benchmark_peers`; a peer that is missing is named and left
 out. The alignments of `featurize` are synthetic unless MSAFORMER_BENCHMARK_ALIGNMENTS names a folder.
@@ -61,6 +62,7 @@ from benchmark_measure import (
 from benchmark_parallel import benchmark_axial, benchmark_data
 from benchmark_plan import benchmark_longest, benchmark_plan
 from benchmark_process import benchmark_process
+from benchmark_report import benchmark_report
 from benchmark_structure import benchmark_structure
 from benchmark_weights import benchmark_weights
 
@@ -188,6 +190,7 @@ PARTS: Final[dict[str, Callable[[bool], Iterator[Figure]]]] = {
     "plan": benchmark_plan,
     "longest": benchmark_longest,
     "data": benchmark_data,
+    "report": benchmark_report,
 }
 
 

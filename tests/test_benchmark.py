@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chromium import CHROMIUM
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 COMPARED = {
@@ -28,6 +30,10 @@ COMPARED = {
     "evoformer_block",
     "gpu_blocks",
 } | ({"axial_layer"} if (SCRIPTS.parent / ".benchmark" / "esm").is_dir() else set())
+HAS_BROWSER = CHROMIUM is not None and importlib.util.find_spec("playwright") is not None
+if HAS_BROWSER and importlib.util.find_spec("plotly") is not None:
+    COMPARED |= {"report"}
+ALONE = {"predict"} | ({"report"} if HAS_BROWSER else set())
 
 
 def benchmark(*options: str) -> subprocess.CompletedProcess[str]:
@@ -44,7 +50,7 @@ def report() -> dict[str, Any]:
 
 def test_every_part_is_reported_with_all_keys(report: dict[str, Any]) -> None:
     assert report["machine"].keys() == {"platform", "cores", "threads", "python", "numpy", "torch"}
-    assert {figure["part"] for figure in report["figures"]} == {*COMPARED, "predict"}
+    assert {figure["part"] for figure in report["figures"]} == COMPARED | ALONE
     for figure in report["figures"]:
         assert figure.keys() == {"part", "name", "unit", "ours", "peer", "ratio", "target", "met"}
         assert figure["ours"] >= 0 or "overhead" in figure["name"]  # a difference of two times
@@ -52,7 +58,7 @@ def test_every_part_is_reported_with_all_keys(report: dict[str, Any]) -> None:
 
 def test_both_sides_compute_the_same(report: dict[str, Any]) -> None:
     judged = {figure["part"]: figure["met"] for figure in report["figures"] if not figure["unit"]}
-    assert judged == dict.fromkeys(COMPARED, True)
+    assert judged == dict.fromkeys(COMPARED | ALONE - {"predict"}, True)
 
 
 def test_times_of_both_sides_stand_beside_their_ratio(report: dict[str, Any]) -> None:
@@ -71,6 +77,37 @@ def test_prediction_is_measured_in_time_and_memory(report: dict[str, Any]) -> No
     ]
     assert len(peaks) == 1
     assert all(100 < figure["ours"] < 6 * 1024 and figure["met"] for figure in peaks)
+
+
+def test_the_report_is_skipped_in_words_where_there_is_no_browser(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    import benchmark_browser
+    from benchmark_report import benchmark_report
+
+    monkeypatch.setattr(benchmark_browser, "chromium", lambda: None)
+    assert list(benchmark_report(quick=True)) == []
+    assert capsys.readouterr().err == ("report: skipped: needs chromium and the Python package playwright\n")
+
+
+def test_the_made_up_protein_is_compact_and_its_prediction_of_middling_skill(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    from benchmark_report_data import made_up_protein
+
+    from msaformer.metrics import precision_table
+    from msaformer.report.truth import read_truth
+
+    protein = made_up_protein(200, tmp_path)
+    truth = read_truth(protein.prediction, protein.structure)
+    far = np.triu_indices(200, k=6)
+    assert (truth.identity, truth.num_unresolved) == (1.0, 0)
+    assert 1 < (truth.distances[far] < 8).sum() / 200 < 5  # as proteins have
+    assert np.nanmin(truth.distances[np.triu_indices(200, k=2)]) > 2.5  # no atom within another
+    assert 0.5 < precision_table(protein.prediction.contact_probs, truth.distances)[2].p_at_l < 1
+    assert protein.alignment.query == protein.prediction.sequence
 
 
 def test_one_part_alone_prints_its_table() -> None:
