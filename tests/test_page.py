@@ -185,7 +185,7 @@ def test_labels_of_the_real_example_reach_the_page(tmp_path):
     page = PageParser((tmp_path / "page.html").read_text(encoding="utf-8"))
     data = json.loads(page.scripts[0][1])
     assert set(data["truth"]["chainNames"]) == {"A"}
-    text = zlib.decompress(base64.b64decode(data["structure"])).decode()
+    text = zlib.decompress(base64.b64decode(data["structure"]["text"])).decode()
     assert {int(line[22:26]) for line in text.splitlines() if line.startswith("ATOM")} == {
         k + 1 for k, number in enumerate(chain.residue_numbers) if number
     }

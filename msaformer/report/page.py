@@ -13,13 +13,12 @@ from pathlib import Path
 
 from data_tools.alignment import Alignment
 from data_tools.atomic import atomic_path
-from data_tools.structure import read_chains, select_chain
 from msaformer.pair_scores import PairScores
 from msaformer.prediction import Prediction
 from msaformer.report.packing import plain_text, to_json
 from msaformer.report.payload import build_payload
 from msaformer.report.programs import Parts, SharedParts, asset, inline_parts
-from msaformer.report.structure_text import chain_pdb_text
+from msaformer.report.structure_text import structure_text
 from msaformer.report.truth import Truth, read_truth
 
 
@@ -42,23 +41,18 @@ def write_report(
     loaded from there. Raises StructureError, ChainNotFoundError, ChainMismatchError or PredictionError when they do
     not fit.
     """
-    structure_text = None
+    structure = None
     if structure_path is not None:
         truth = truth or read_truth(prediction, structure_path, chain)
-        structure_text = _structure_text(prediction, structure_path, chain)
+        structure = structure_text(structure_path, truth)
     payload = build_payload(
-        prediction, truth=truth, structure_text=structure_text, alignment=alignment, compare=compare
+        prediction, truth=truth, structure=structure, alignment=alignment, compare=compare
     )
-    with_viewer = structure_text is not None
+    with_viewer = structure is not None
     parts = inline_parts(with_viewer=with_viewer) if shared is None else shared.parts(with_viewer=with_viewer)
     text = render_page(prediction.name, to_json(payload), parts)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _structure_text(prediction: Prediction, path: str | Path, chain: str | None) -> str:
-    found = select_chain(read_chains(path), prediction.sequence, chain, source=path)
-    return chain_pdb_text(path, found)
 
 
 def render_page(title: str, json_text: str, parts: Parts) -> str:

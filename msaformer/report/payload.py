@@ -23,6 +23,7 @@ from msaformer.prediction import Prediction
 from msaformer.report.packing import Bytes, Json, pack, pack_triangle, plain_text
 from msaformer.report.pair_list import PAIRS_PER_RESIDUE, SEPARATIONS, Indices, listed_pairs
 from msaformer.report.payload_panels import panel_parts
+from msaformer.report.structure_text import StructureText
 from msaformer.report.truth import Truth
 
 PROB_STEPS: Final = 200  # steps of a packed probability, rounded down: p ≥ 0.3 is exactly byte ≥ 60
@@ -60,7 +61,7 @@ def build_payload(
     prediction: Prediction,
     *,
     truth: Truth | None = None,
-    structure_text: str | None = None,
+    structure: StructureText | None = None,
     alignment: Alignment | None = None,
     compare: PairScores | None = None,
 ) -> Json:
@@ -87,7 +88,7 @@ def build_payload(
         "pairs": _pack_pairs(prediction, compare, *pairs),
         "truth": None if truth is None else _truth(prediction, truth),
         "compare": None if compare is None else _compare(prediction, compare, truth),
-        "structure": None if structure_text is None else pack(structure_text.encode("ascii", "replace")),
+        "structure": None if structure is None else _structure(structure),
         **panel_parts(prediction, truth=truth, alignment=alignment, pairs=pairs),
     }
 
@@ -148,6 +149,15 @@ def _pack_pairs(prediction: Prediction, compare: PairScores | None, first: Indic
     columns += [field[first, second].astype("<f4") for field in fields]
     planes = [column.view(np.uint8).reshape(len(first), column.itemsize).T.tobytes() for column in columns]
     return {"count": len(first), "data": pack(b"".join(planes))}
+
+
+def _structure(structure: StructureText) -> Json:
+    """PDB text, and the letter of each residue's chain in it, a space where it has none."""
+    return {
+        "text": pack(structure.text.encode("ascii", "replace")),
+        "chains": "".join(letter or " " for letter in structure.chains),
+        "ligands": structure.ligand_chain,
+    }
 
 
 def _truth(prediction: Prediction, truth: Truth) -> Json:

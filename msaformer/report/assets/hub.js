@@ -8,7 +8,7 @@
 //                                     list: its prob is known to half a step, its distances to half a step of theirs.
 //     "recolour"    ()                light or dark changed: draw again with colour(…)
 //     "print"       ()                about to be printed: draw what is hidden or not yet drawn
-//   page.pick(pair | null), page.pickResidue(index | null)   do what a click does; protein.pairAt(i, j) makes a pair
+//   page.pick(pair | null), page.pickResidue(index | null), page.clear()   do what a click does; protein.pairAt(i, j) makes a pair
 //   page.showLayer({ name, bytes, ramp, legend })   put a picture of L×L bytes (row i, column j; not symmetric) on the
 //     map: `ramp` is a list of "#rrggbb", `legend` a text. null takes it off.
 //   page.card(id, title, { wide, tag })   make a card of the page, and get { card, body, tag }, tag being its small text
@@ -36,14 +36,27 @@ const page = {
 
   pick(pair) {
     this.picked = pair;
-    if (pair && this.residue !== null) this.pickResidue(null);
+    if (this.residue !== null) this.dropResidue();
     this.emit("pick", pair);
   },
 
   pickResidue(index) {
     this.residue = index;
-    if (index !== null && this.picked) this.pick(null);
+    if (this.picked) {
+      this.picked = null;
+      this.emit("pick", null);
+    }
     this.emit("pickResidue", index);
+  },
+
+  dropResidue() {
+    this.residue = null;
+    this.emit("pickResidue", null);
+  },
+
+  clear() {
+    if (this.picked) this.pick(null);
+    if (this.residue !== null) this.dropResidue();
   },
 
   showLayer(layer) {

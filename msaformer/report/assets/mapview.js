@@ -201,7 +201,7 @@ class MapView {
       Enter: () => this.pickCursor(), " ": () => this.pickCursor(),
       n: () => this.pickNext(1), p: () => this.pickNext(-1), r: () => this.pickRow(),
       "+": () => this.zoom(1 / 1.4), "=": () => this.zoom(1 / 1.4), "-": () => this.zoom(1.4), 0: () => this.zoomAll(),
-      Escape: () => { this.hideTip(); this.onPick(null); this.onPickResidue(null); },
+      Escape: () => { this.hideTip(); page.clear(); },
     };
     const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action) return;

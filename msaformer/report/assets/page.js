@@ -15,7 +15,6 @@ async function start() {
   startMap();
   listenToPage();
   update();
-  page.pick(null);
   await startStructure(raw);
   await startPanels(raw, protein);
 }
@@ -62,7 +61,8 @@ function mapContent() {
 function listenToPage() {
   const onPick = () => {
     map.show({ picked: page.picked, residue: page.residue });
-    fillPicked(structure ? structure.draw() : false);
+    if (structure) structure.redraw();
+    fillPicked();
   };
   page.listen("pick", () => {
     onPick();
@@ -82,9 +82,7 @@ function listenToPage() {
   byId("custom").addEventListener("click", () => page.showLayer(null));
   byId("all-contacts").addEventListener("click", () => page.pickResidue(null));
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    page.pick(null);
-    page.pickResidue(null);
+    if (event.key === "Escape") page.clear();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
   addEventListener("beforeprint", () => prepareForPrint(true));
@@ -119,8 +117,8 @@ async function startStructure(raw) {
   let reason = whyNo3D(Boolean(raw.structure), Boolean(raw.truth));
   if (!reason) {
     try {
-      structure = new StructureView(byId("viewer"), protein, new TextDecoder().decode(await inflate(raw.structure)));
-      structure.show(page.shown);
+      const text = new TextDecoder().decode(await inflate(raw.structure.text));
+      structure = new StructureView(byId("viewer"), protein, { ...raw.structure, text }, page.shown);
       startPaint();
     } catch (error) {
       reason = `The structure cannot be drawn: ${error.message}`;
@@ -128,7 +126,7 @@ async function startStructure(raw) {
   }
   message.textContent = reason || "";
   message.hidden = !reason;
-  fillPicked(Boolean(structure));
+  fillPicked();
 }
 
 function startPaint() {

@@ -31,7 +31,7 @@ function upperLegend(layer) {
   return [ramp.stops(), `above: ${ramp.words(protein)}`];
 }
 
-function fillPicked(isIn3D) {
+function fillPicked() {
   const panel = byId("picked");
   const { picked: pair, residue } = page;
   if (residue !== null) return fillResidue(panel, residue);
@@ -48,7 +48,7 @@ function fillPicked(isIn3D) {
   }[pair.kind];
   head.append(make("span", `verdict ${isShown ? pair.kind : ""}`, verdict));
   panel.replaceChildren(head, fieldsOf(protein, pair));
-  if (structure && !isIn3D) panel.append(make("p", "hint", "Not drawn in 3D: the structure does not show both residues."));
+  if (structure && !structure.ends(pair)) panel.append(make("p", "hint", "Not drawn in 3D: the structure does not show both residues."));
   return undefined;
 }
 

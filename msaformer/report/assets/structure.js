@@ -4,7 +4,9 @@
 const MAX_CYLINDERS = 400; // contacts drawn in 3D; a thousand take a quarter of a second on software WebGL
 const FADED = 0.45; // opacity of the other contacts while one is picked
 const SOFTWARE_GL = /swiftshader|llvmpipe|software/i;
+const MAX_LABELS = 12; // of a picked residue's contacts
 const HOVER_MS = 80; // a pointer that rests so long on a residue asks its name
+const LONG = 500; // residues beyond which the cartoon is drawn more coarsely
 const RESIDUE = 0.9; // Å, radius of the ball on a picked residue
 
 /** Why the structure cannot be drawn, or null; found out without 3Dmol, which would complain on the console. */
@@ -35,21 +37,46 @@ function isSoftwareGL() {
 }
 
 class StructureView {
-  constructor(element, protein, text) {
-    Object.assign(this, { protein, shapes: [], pickShapes: [], pairs: [], paint: "chain" });
-    this.viewer = $3Dmol.createViewer(element, { backgroundColor: colour("card"), antialias: !isSoftwareGL(), hoverDuration: HOVER_MS });
+  /** `text` in PDB format; `chains` the letter of each residue's chain in it; `ligands` that of what is no residue. */
+  constructor(element, protein, { text, chains, ligands }, pairs) {
+    Object.assign(this, { protein, shapes: [], pickShapes: [], pairs, paint: "chain" });
+    this.viewer = $3Dmol.createViewer(element, {
+      backgroundColor: colour("card"), antialias: !isSoftwareGL(), hoverDuration: HOVER_MS, cartoonQuality: protein.length > LONG ? 5 : 10,
+    });
     if (!this.viewer) throw new Error("the 3D viewer could not start");
-    this.model = this.viewer.addModel(text, "pdb");
-    this.letters = chainLetters(protein);
+    this.letters = chains;
+    this.polymer = { not: { chain: ligands } };
+    this.ligands = { chain: ligands };
     this.places = new Map();
-    for (let k = 0; k < protein.length; k++) if (this.letters[k]) this.places.set(`${this.letters[k]}${protein.truth.seqres[k]}`, k);
-    this.setSecondary();
-    this.listen();
-    this.style();
-    this.viewer.zoomTo({ not: { chain: LIGANDS } });
-    this.viewer.zoom(1.1);
-    this.viewer.render();
-    new ResizeObserver(() => this.viewer.resize()).observe(element);
+    for (let k = 0; k < protein.length; k++) if (chains[k] !== " ") this.places.set(`${this.letters[k]}${protein.truth.seqres[k]}`, k);
+    this.unseen(() => {
+      this.model = this.viewer.addModel(text, "pdb");
+      this.setSecondary();
+      this.listen();
+      this.style();
+      this.viewer.zoomTo(this.polymer);
+      this.viewer.zoom(1.25);
+    });
+    this.draw();
+    this.watchSize(element);
+  }
+
+  /** 3Dmol's own watch draws once more at the start, when nothing has changed. */
+  watchSize(element) {
+    if (this.viewer.divwatcher) this.viewer.divwatcher.disconnect();
+    const size = () => `${element.clientWidth} ${element.clientHeight}`;
+    let last = size();
+    new ResizeObserver(() => {
+      if (size() !== last) this.viewer.resize();
+      last = size();
+    }).observe(element);
+  }
+
+  /** Change the scene without the picture that 3Dmol would draw after each step, a tenth of a second on software WebGL. */
+  unseen(change) {
+    this.viewer.show = () => {};
+    change();
+    delete this.viewer.show;
   }
 
   /** Index of an atom's residue in the query; undefined for others. */
@@ -71,12 +98,11 @@ class StructureView {
 
   /** A click on a residue picks it, a pointer that rests on it is told its name. */
   listen() {
-    const ours = { not: { chain: LIGANDS } };
-    this.viewer.setClickable(ours, true, (atom) => {
+    this.viewer.setClickable(this.polymer, true, (atom) => {
       const k = this.indexOf(atom);
       if (k !== undefined) page.pickResidue(k === page.residue ? null : k);
     });
-    this.viewer.setHoverable(ours, true, (atom) => {
+    this.viewer.setHoverable(this.polymer, true, (atom) => {
       const k = this.indexOf(atom);
       if (k === undefined || this.hovered) return;
       this.hovered = this.label(`${this.protein.residue(k)} (${this.protein.author(k)})`, { x: atom.x, y: atom.y, z: atom.z });
@@ -94,42 +120,52 @@ class StructureView {
 
   style() {
     this.viewer.setBackgroundColor(colour("card"));
-    this.viewer.setStyle({ not: { chain: LIGANDS } }, { cartoon: { colorfunc: (atom) => this.colourOf(atom), arrows: true } });
-    this.viewer.setStyle({ chain: LIGANDS }, { stick: { radius: 0.14, color: colour("faint") } });
+    this.viewer.setStyle(this.polymer, { cartoon: { colorfunc: (atom) => this.colourOf(atom), arrows: true } });
+    this.viewer.setStyle(this.ligands, { stick: { radius: 0.14, color: colour("faint") } });
   }
 
   /** Colour the cartoon anew: by "chain" or by "secondary" structure; also when the scheme changed. */
   restyle(paint = this.paint) {
     this.paint = paint;
-    this.style();
-    this.draw();
+    this.unseen(() => this.style());
+    this.redraw();
   }
 
   /** Draw these pairs as far as the structure shows both residues. */
   show(pairs) {
     this.pairs = pairs;
-    this.draw();
+    this.redraw();
   }
 
-  /** Draw contacts and what is picked; returns whether the picked pair could be drawn. */
+  /** Draw contacts and what is picked, once for all changes before the next frame. */
+  redraw() {
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => {
+      this.waiting = false;
+      this.draw();
+    });
+  }
+
   draw() {
-    const { picked, residue } = page;
+    this.unseen(() => this.build(page.residue, page.picked && this.ends(page.picked)));
+    this.viewer.render();
+  }
+
+  build(residue, ends) {
     [...this.shapes, ...this.pickShapes].forEach((shape) => this.viewer.removeShape(shape));
     this.viewer.removeAllLabels();
     this.hovered = null;
     const isMine = (pair) => residue === null || pair.i === residue || pair.j === residue;
     const drawn = this.pairs.filter((pair) => isMine(pair) && this.ends(pair)).slice(0, MAX_CYLINDERS);
-    const ends = picked && this.ends(picked);
     this.shapes = ["false", "true"].map((kind) => {
       const shape = this.viewer.addShape({ color: colour(kind), opacity: ends ? FADED : 1 }); // a picked contact stands out
-      for (const pair of drawn) if (pair.kind === kind) this.cylinder(shape, pair, residue === null ? 0.13 : 0.24);
+      for (const pair of drawn) if (pair.kind === kind && !pair.mark) this.cylinder(shape, pair, residue === null ? 0.13 : 0.24);
       return shape;
     });
     this.pickShapes = [];
-    if (ends) this.drawPick(picked, ends);
+    if (ends) this.drawPick(page.picked, ends);
     if (residue !== null && this.protein.atom(residue)) this.drawResidue(residue, drawn);
-    this.viewer.render();
-    return Boolean(ends);
   }
 
   /** Coordinates of a pair's contact atoms, or null; given to 3Dmol as numbers, so it searches no atoms. */
@@ -184,12 +220,5 @@ class StructureView {
   }
 }
 
-const LIGANDS = "L"; // the chain of the text that holds what is no residue of the query (structure_text.py)
-const MAX_LABELS = 12; // of a picked residue's contacts
 const CHAIN_COLOURS = ["cartoon", "chain-2", "chain-3", "chain-4"];
 const chainColour = (number) => colour(CHAIN_COLOURS[number % CHAIN_COLOURS.length]);
-
-/** Chain of the structure's text that each residue lies in; "" where it has no place in any. */
-function chainLetters(protein) {
-  return protein.truth.chainNames.map((name) => (name === "" ? "" : "A"));
-}
