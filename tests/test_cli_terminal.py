@@ -201,6 +201,13 @@ def test_hostile_names_in_files_and_paths_are_shown_and_not_obeyed(
             assert "a�[2J�b c" in raw
 
 
+def test_an_encoding_without_a_sign_is_no_failure(good: Path) -> None:
+    command = [sys.executable, "-m", "msaformer", "inspect", str(good)]
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, env=environment, timeout=120, check=True)
+    assert rb"(0.32 per \u221aL)" in done.stdout
+
+
 def test_an_interrupted_prediction_leaves_a_clean_terminal(tmp_path: Path, random_weights: Path) -> None:
     screen = Screen()
     environment = {name: value for name, value in os.environ.items() if name not in SWITCHES}

@@ -7,6 +7,7 @@ An expected error is one line on stderr, `error: …`; `--debug` shows where it 
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import sys
 import traceback
@@ -84,6 +85,9 @@ def cli(settings: Settings, debug: bool, verbose: int, quiet: bool) -> None:
 
 def run_and_exit() -> NoReturn:
     """The console script: `main`, then the end of this process, in a way that suits one of several."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what Latin-1 lacks is written as \u221a, in JSON too
+            stream.reconfigure(errors="backslashreplace")
     code = main()
     launch = sys.modules.get(
         "msaformer.parallel.launch"
