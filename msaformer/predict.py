@@ -17,18 +17,21 @@ from data_tools.alignment import Alignment, alignment_sha256
 from data_tools.features import MSAFeatures, featurize
 from data_tools.formats.colabfold import chain_columns
 from msaformer import __version__
+from msaformer.attention_heads import Heads, checked_heads
 from msaformer.chains import chain_of_residue
 from msaformer.config import ModelConfig
 from msaformer.data.batch import collate
 from msaformer.data.dataset import NUM_MAPS, full_sample
 from msaformer.device import memory_bytes
 from msaformer.errors import PredictionError
+from msaformer.model.attention_recorder import AttentionRecorder
 from msaformer.model.execution import Execution, execute_with
 from msaformer.model.heads import BIN_EDGES
 from msaformer.model.maps import predicted_maps
 from msaformer.parallel.axial import UNSHARDED, AxialSharding
-from msaformer.prediction import Prediction
+from msaformer.prediction import AttentionMaps, Prediction
 from msaformer.pretrained import LoadedModel
+from msaformer.sizes import show_size
 from msaformer.training.memory_plan import MemoryPlan, Setting, cheapest_plan, fastest_plan
 from msaformer.training.memory_search import explain_misfit, largest_depth
 
@@ -38,6 +41,7 @@ _LAST_BIN_CENTER: Final = 22.0  # Å; stands for every distance of 20 Å and mor
 # Residues between two chains in what the network is told of their places, so that it sees no bond there: 200, as in
 # predictions of complexes by AlphaFold 2's monomer model (Bryant et al. 2022, Nat. Commun. 13:1265; ColabFold).
 _CHAIN_BREAK: Final = 200
+_FLOAT_BYTES: Final = 4
 _SEED: Final = 0  # of the choice of sequences, so that a prediction can be repeated
 
 
@@ -60,17 +64,22 @@ def predict(
     name: str,
     max_depth: int | None = None,
     resources: Resources | None = None,
+    attention: Heads = (),
 ) -> Prediction:
     """Featurize `alignment` and run the network once on its device, within the memory of `resources`.
 
     At most `max_depth` sequences (the model's own default if None) are given to the trunk, drawn in proportion to
-    their weights with a fixed seed; profile, co-evolution maps and Neff come from the whole alignment. Raises
-    ValueError when `max_depth` is below 1, and PredictionError, before anything is computed, when the memory is too
-    small.
+    their weights with a fixed seed; profile, co-evolution maps and Neff come from the whole alignment. With
+    `attention`, the maps of these heads, (block, head), are kept, which takes 4·L² bytes each. Raises ValueError when
+    `max_depth` is below 1, ConfigError for a head that the network does not have, and PredictionError, before anything
+    is computed, when the memory is too small.
     """
     depth = _checked_depth(max_depth, model)
+    attention = checked_heads(attention, model.network.config, "attention")
     resources = Resources() if resources is None else resources
-    plan = plan_within(resources, model, min(depth, alignment.depth), alignment.length, name)
+    plan = plan_within(
+        resources, model, min(depth, alignment.depth), alignment.length, name, num_maps=len(attention)
+    )
     return predict_features(
         featurize(alignment),
         alignment.query,
@@ -79,6 +88,7 @@ def predict(
         max_depth=plan.setting.depth,
         execution=Execution(axial=resources.axial, chunk_bytes=plan.policy.chunk_bytes),
         chain_lengths=tuple(columns.stop - columns.start for columns in chain_columns(alignment)),
+        attention=attention,
     )
 
 
@@ -91,14 +101,17 @@ def predict_features(
     max_depth: int | None = None,
     execution: Execution | None = None,
     chain_lengths: tuple[int, ...] = (),
+    attention: Heads = (),
 ) -> Prediction:
     """The same from features already made, as `execution` says and whatever memory that takes.
 
     `sequence` is the query; `chain_lengths` the residues of each chain of a complex, one chain if empty.
     """
     depth = _checked_depth(max_depth, model)
+    attention = checked_heads(attention, model.network.config, "attention")
     execution = Execution() if execution is None else execution
-    execute_with(model.network, execution)
+    recorder = AttentionRecorder(model.network, attention)
+    execute_with(model.network, replace(execution, observer=recorder) if attention else execution)
     device = next(model.network.parameters()).device
     shown = replace(
         features, residue_index=separated(features.residue_index, chain_lengths, model.network.config)
@@ -107,6 +120,7 @@ def predict_features(
     with torch.inference_mode():
         batch = collate([sample], NUM_MAPS, multiple_of=execution.axial.size)
         maps = predicted_maps(model.network, batch.to(device))
+    execute_with(model.network, execution)  # so that it keeps no maps
     real = slice(features.length)
     contacts, distogram = (np.ascontiguousarray(values[real, real].cpu().numpy()) for values in maps)
     expected, spread = expected_distance(distogram)
@@ -134,7 +148,13 @@ def predict_features(
         residue_index=features.residue_index,
         chain_lengths=chain_lengths,
         sequence_weights=features.weights,
+        attention=_attention_maps(attention, recorder, features.length) if attention else None,
     )
+
+
+def _attention_maps(heads: Heads, recorder: AttentionRecorder, length: int) -> AttentionMaps:
+    probs = recorder.maps[:, 0, :length, :length].float().cpu().numpy()
+    return AttentionMaps(np.array(heads, dtype=np.int32), np.ascontiguousarray(probs))
 
 
 def separated(
@@ -175,13 +195,22 @@ def device_name(device: torch.device) -> str:
     return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
 
 
-def plan_within(resources: Resources, model: LoadedModel, depth: int, length: int, name: str) -> MemoryPlan:
+def plan_within(
+    resources: Resources, model: LoadedModel, depth: int, length: int, name: str, *, num_maps: int = 0
+) -> MemoryPlan:
     """How `depth` sequences of `length` residues, or fewer sequences, are predicted; what is adapted is logged.
 
-    Raises PredictionError when nothing fits, saying what would.
+    `num_maps` attention maps are kept beside. Raises PredictionError when nothing fits, saying what would.
     """
     device = next(model.network.parameters()).device
     limit = memory_bytes(device) if resources.memory_bytes is None else resources.memory_bytes
+    kept = num_maps * _FLOAT_BYTES * length**2
+    beside = (
+        f"; {num_maps} attention maps take {show_size(kept)} of {show_size(limit)} beside" if num_maps else ""
+    )
+    limit -= kept
+    if limit <= 0:
+        raise PredictionError(f"N={depth}, L={length} does not fit{beside}; ask for fewer of them")
     setting = Setting(
         model.network.config, depth, length, limit, device.type, resources.axial.size, resources.axial.size
     )
@@ -193,7 +222,7 @@ def plan_within(resources: Resources, model: LoadedModel, depth: int, length: in
     if not plan.fits and resources.fewer_sequences:
         plan = cheapest_plan(replace(setting, depth=max(1, min(depth, largest_depth(setting)))))
     if not plan.fits:
-        raise PredictionError(explain_misfit(plan))
+        raise PredictionError(explain_misfit(plan) + beside)
     if plan != fastest_plan(setting):
         _log.warning("%s: adapted to the memory: %s", name, plan.sentence())
     return plan

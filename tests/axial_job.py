@@ -31,6 +31,7 @@ from data_tools.alphabet import MASK
 from msaformer.config import ModelConfig
 from msaformer.data.batch import Batch, Sample, collate
 from msaformer.model.attention import GatedAttention
+from msaformer.model.attention_recorder import AttentionRecorder
 from msaformer.model.dropout import SharedDropout, seed_dropout
 from msaformer.model.execution import Execution, execute_with
 from msaformer.model.model import ModelOutput, MSAFormer, gather_output
@@ -145,11 +146,16 @@ def prediction(model: MSAFormer, loud: Batch, axial: AxialSharding) -> Iterator[
     """Whole pair logits against those of the batch as `collate` makes it, without further padding."""
     model.eval()
     plain = collate(examples(), NUM_MAPS)
+    heads = [(0, 1), (1, 0)]
+    alone, shared = AttentionRecorder(model, heads), AttentionRecorder(model, heads)
     with torch.inference_mode():
+        execute_with(model, Execution(observer=alone))
         expected = model(plain)
-        execute_with(model, Execution(axial=axial))
+        execute_with(model, Execution(axial=axial, observer=shared))
         whole = gather_output(model(loud), axial)
     L = plain.tokens.shape[-1]
+    yield "recorded attention", difference(shared.maps[..., :L, :L], alone.maps)
+    yield "recorded attention of padding", float(shared.maps[..., L:].abs().sum())
     for name in [field.name for field in fields(whole)]:
         found, wanted = getattr(whole, name), getattr(expected, name)
         real = mask_of(name, plain, wanted)

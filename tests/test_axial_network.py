@@ -101,6 +101,12 @@ def test_predicted_logits_are_put_together_whole_and_symmetric(size: int) -> Non
 
 
 @sizes
+def test_attention_maps_are_recorded_whole_on_every_rank(size: int) -> None:
+    assert max(found(size, "recorded attention").values()) <= FLOAT32
+    assert set(found(size, "recorded attention of padding").values()) == {0.0}
+
+
+@sizes
 def test_a_rank_needs_its_share_of_the_memory(size: int) -> None:
     (share,) = found(size, "peak memory").values()
     assert share <= PEAK_SHARE[size]

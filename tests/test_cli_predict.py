@@ -196,6 +196,40 @@ def test_predictions_do_not_depend_on_what_was_predicted_before(
     assert np.array_equal(first.contact_probs, second.contact_probs)
 
 
+def test_attention_is_written_on_request_and_must_be_there_to_be_kept(
+    good: Path, tmp_path: Path, random_weights: Path, terminal: Terminal
+) -> None:
+    arguments = ["predict", str(good), "-o", str(tmp_path / "out"), "--weights", str(random_weights)]
+    path = tmp_path / "out" / "good.npz"
+    assert main(arguments) == 0
+    plain = load_prediction(path)
+    terminal.read()
+    assert main([*arguments, "--attention", "0:1"]) == 1
+    terminal.shows_one_error(str(path), "--attention", "--overwrite")
+    assert main([*arguments, "--attention", "0:1", "--attention", "all", "--overwrite"]) == 0
+    found = load_prediction(path)
+    assert found.attention is not None
+    assert found.attention.heads.tolist() == [[0, head] for head in range(4)]
+    assert found.attention.probs.shape == (4, 40, 40)
+    np.testing.assert_allclose(found.attention.probs.sum(axis=-1), 1, atol=2e-3)  # stored in half
+    np.testing.assert_array_equal(found.contact_probs, plain.contact_probs)
+    assert dict(found.model) == dict(plain.model)
+    terminal.read()
+    assert main([*arguments, "--attention", "0:2"]) == 0  # is there
+    assert main(arguments) == 0
+    assert terminal.read()[1].count("was kept") == 2
+
+
+@pytest.mark.parametrize("head", ["7", "0:9", "first"])
+def test_a_head_that_is_not_there_is_a_usage_error_before_anything_is_written(
+    head: str, good: Path, tmp_path: Path, random_weights: Path, terminal: Terminal
+) -> None:
+    arguments = ["predict", str(good), "-o", str(tmp_path / "out"), "--weights", str(random_weights)]
+    assert main([*arguments, "--attention", head]) == 2
+    terminal.shows_one_error("--attention")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_target_that_needs_more_memory_fails_before_it_starts_and_what_would_fit_is_told(
     good: Path, tmp_path: Path, random_weights: Path, terminal: Terminal
 ) -> None:

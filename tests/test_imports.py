@@ -54,7 +54,7 @@ LEVELS: dict[str, list[set[str]]] = {
     ],
     "msaformer": [
         {"errors", "example"},
-        {"config", "sizes"},
+        {"config", "sizes", "attention_heads"},
         {
             "metrics",
             "prediction",

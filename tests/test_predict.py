@@ -15,11 +15,13 @@ from data_tools.annotations import Annotations, ChainSegment
 from data_tools.features import featurize
 from msaformer import __version__
 from msaformer.config import ModelConfig
+from msaformer.errors import ConfigError, PredictionError
 from msaformer.model.heads import BIN_EDGES, NUM_BINS
 from msaformer.model.model import MSAFormer
-from msaformer.predict import expected_distance, predict, predict_features
+from msaformer.predict import Resources, expected_distance, plan_within, predict, predict_features
 from msaformer.prediction import Prediction
 from msaformer.pretrained import LoadedModel
+from msaformer.training.memory_plan import frugal_plan
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +157,44 @@ def test_copies_of_the_query_add_nothing_but_rounding(model: LoadedModel) -> Non
 
     np.testing.assert_array_equal(standardize_maps(featurize(copies).coevolution), 0)
     assert predict(copies, model, name="toy").neff == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_attention_is_kept_where_it_is_asked_for_and_nothing_else_changes(
+    tied: bool, model: LoadedModel
+) -> None:
+    network = MSAFormer(model.network.config.model_copy(update={"tied_rows": tied})).eval()
+    network.load_state_dict(model.network.state_dict())
+    watched, given = LoadedModel(network, "random", "ab" * 32), alignment(9, 13)
+    plain = predict(given, watched, name="toy")
+    found = predict(given, watched, name="toy", attention=((0, 1), (0, 0)))
+    assert_same(found, plain)
+    assert plain.attention is None
+    assert found.attention is not None
+    assert found.attention.heads.tolist() == [[0, 0], [0, 1]]
+    np.testing.assert_allclose(found.attention.probs.sum(axis=-1), 1, atol=1e-5)
+    one = predict(given, watched, name="toy", attention=((0, 1),)).attention
+    assert one is not None
+    np.testing.assert_array_equal(one.probs[0], found.attention.probs[1])
+    assert not np.array_equal(one.probs[0], found.attention.probs[0])
+
+
+def test_a_head_that_is_not_there_and_maps_that_do_not_fit_are_refused(model: LoadedModel) -> None:
+    with pytest.raises(ConfigError, match="attention: there is no head 2 of block 0"):
+        predict(alignment(3, 5), model, name="toy", attention=((0, 2),))
+    given, heads = alignment(3, 300), ((0, 0), (0, 1))
+    needed = plan_within(Resources(2**30), model, 3, 300, "toy").peak
+    limit = int(needed / 0.95) + 4 * 300**2  # what one map takes beside
+    plan_within(Resources(limit), model, 3, 300, "toy", num_maps=1)
+    smallest = frugal_plan(plan_within(Resources(2**30), model, 3, 300, "toy").setting).peak
+    with pytest.raises(
+        PredictionError, match=r"N=3, L=300 needs .*; 2 attention maps take 720 kB of .* beside"
+    ):
+        predict(given, model, name="toy", resources=Resources(int(smallest / 0.95) + 1000), attention=heads)
+    with pytest.raises(
+        PredictionError, match=r"2 attention maps take 720 kB of 500 kB beside; ask for fewer"
+    ):
+        predict(given, model, name="toy", resources=Resources(500_000), attention=heads)
 
 
 def one_hot(*shares: tuple[int, float]) -> npt.NDArray[np.float32]:

@@ -28,6 +28,7 @@ from msaformer.errors import MSAFormerError, PredictionError
 
 if TYPE_CHECKING:
     from data_tools.alignment import Alignment
+    from msaformer.attention_heads import Heads
     from msaformer.parallel.ranks import Ranks
     from msaformer.predict import Resources
     from msaformer.pretrained import LoadedModel
@@ -85,6 +86,13 @@ _log = logging.getLogger(__name__)
     metavar="D",
     help="Processes that share each protein: all those that were started (torchrun --nproc_per_node=D).",
 )
+@click.option(
+    "--attention",
+    multiple=True,
+    metavar="BLOCK[:HEAD]",
+    help="Keep the row-attention maps of a block, or of one of its heads, counted from 0; all: of the last block. "
+    "May be given several times; each map takes 4·L² bytes of memory.",
+)
 @click.option("--overwrite", is_flag=True, default=None, help="Predict again what is in DIR already.")
 @draw_option
 @click.option("--no-progress", is_flag=True, help="No progress line.")
@@ -97,6 +105,7 @@ def command(
     memory: str | None,
     fewer_sequences: bool | None,
     axial: int | None,
+    attention: tuple[str, ...],
     overwrite: bool | None,
     draw: bool | None,
     no_progress: bool,
@@ -107,6 +116,7 @@ def command(
     .rr (CASP). Inputs that fail are listed in DIR/failures.tsv, and the exit code is 3 (1 when all failed).
     """
     targets = named_targets(alignments)
+    from msaformer.attention_heads import parse_heads
     from msaformer.device import choose_device
     from msaformer.model.execution import Execution, execute_with
     from msaformer.parallel.launch import find_launch, process_group
@@ -122,17 +132,18 @@ def command(
         )
     limit = parse_size(memory, "--memory") if memory is not None else None
     model = load_model(weights)
+    heads = parse_heads(attention, model.network.config, "--attention")
     where = choose_device(device or "auto", launch.local_rank)
     model.network.to(where)
     output.mkdir(parents=True, exist_ok=True)
     resources = Resources(limit, fewer_sequences=bool(fewer_sequences))
-    wanted = Earlier(model.sha256, max_depth or model.network.config.max_depth, bool(fewer_sequences))
+    wanted = Earlier(model.sha256, max_depth or model.network.config.max_depth, bool(fewer_sequences), heads)
     group = process_group(
         launch, axial=launch.world_size, timeout_s=_TIMEOUT_S, use_cuda=where.type == "cuda"
     )
     with group as ranks:
         draw = draw if draw is not None or len(targets) == 1 else False
-        job = Job(output, model, max_depth, resources, None if overwrite else wanted, ranks, draw)
+        job = Job(output, model, max_depth, resources, None if overwrite else wanted, ranks, draw, heads)
         with Progress(len(targets), is_wanted=progress_is_shown() and not no_progress) as progress:
             failures = predict_targets(targets, job, progress)
         del job  # it holds the group, as the network does
@@ -151,6 +162,8 @@ class Earlier:
     max_depth: int
     fewer_sequences: bool
     """It may have been made with fewer."""
+    attention: Heads = ()
+    """Heads whose maps it must hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +180,8 @@ class Job:
     """All share each protein; the first writes and speaks."""
     draw: bool | None = None
     """Each prediction; None: on a terminal."""
+    attention: Heads = ()
+    """Heads whose maps are kept."""
 
 
 def predict_targets(targets: dict[str, Path], job: Job, progress: Progress) -> dict[Path, str]:
@@ -218,7 +233,12 @@ def run_target(name: str, path: Path, job: Job, progress: Progress) -> None:
     progress.stage("features", alignment.length)
     with progress.following(job.model.network):
         prediction = predict(
-            alignment, job.model, name=name, max_depth=job.max_depth, resources=job.resources
+            alignment,
+            job.model,
+            name=name,
+            max_depth=job.max_depth,
+            resources=job.resources,
+            attention=job.attention,
         )
     if ranks.is_first:
         progress.stage("writing")
@@ -252,6 +272,11 @@ def check_same_input(finished: Path, alignment: Alignment, earlier: Earlier) -> 
     if used > most or (used < most and not earlier.fewer_sequences):
         raise PredictionError(
             f"{finished} was predicted with another --max-depth; use --overwrite or another folder"
+        )
+    kept = [] if found.attention is None else [tuple(head) for head in found.attention.heads.tolist()]
+    if not set(earlier.attention) <= set(kept):
+        raise PredictionError(
+            f"{finished} was predicted without these maps of --attention; use --overwrite or another folder"
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from msaformer.parallel.axial import UNSHARDED, AxialSharding
 
@@ -21,6 +21,16 @@ DEFAULT_CHUNK_BYTES: Final = 32 * 2**20
 # Computing a value again takes time in proportion to the channels it is computed from. At 128 channels that is about as
 # long as a large table's value takes to be written and read, on a CPU; at 256 it is twice as long.
 KEPT_FROM_CHANNELS: Final = 192
+
+
+class AttentionObserver:
+    """Is shown what each row attention reads, before it computes; this one looks away."""
+
+    def see(self, layer: nn.Module, msa: Tensor, mask: Tensor, bias: Tensor) -> None:
+        """Layer, its inputs `[B, R, L, c_m]` and `[B, R, L]`, and the pair bias `[B, H, I, L]` that it adds."""
+
+
+UNOBSERVED: Final = AttentionObserver()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +50,8 @@ class Execution:
     the track is wide itself; else they are computed again, for a tenth more time and half the memory of a block."""
     attention: str = "own"
     """Kernel of pair-biased attention: own, reference, sdpa, cuequivariance or deepspeed."""
+    observer: AttentionObserver = UNOBSERVED
+    """Of row attention, for those who want to see its maps (`msaformer.model.attention_recorder`)."""
 
 
 class ExecutedModule(nn.Module):

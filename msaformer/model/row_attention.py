@@ -36,5 +36,6 @@ class RowAttentionWithPairBias(ExecutedModule):
         """Return the update of the MSA track."""
         bias = normed_linear(pair, self.norm_pair, self.to_bias, self.execution.chunk_bytes)
         mask, bias = self.execution.axial.take(msa_mask, axis=1), bias.permute(0, 3, 1, 2)
+        self.execution.observer.see(self, msa, mask, bias)
         out: Tensor = self.attention(msa, mask, bias, norm=self.norm_msa)
         return out
