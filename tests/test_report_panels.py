@@ -80,9 +80,11 @@ def full(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory):
-    """A prediction and nothing else."""
+    """A prediction that knows its sequences' weights, and nothing else."""
     path = tmp_path_factory.mktemp("bare") / "page.html"
-    write_report(prediction_from(pairwise_distances(chain_like_positions(40)), SEQUENCE), path)
+    weights = np.full(9, 0.5, dtype=np.float32)
+    prediction = prediction_from(pairwise_distances(chain_like_positions(40)), SEQUENCE)
+    write_report(dataclasses.replace(prediction, depth=9, sequence_weights=weights), path)
     return path
 
 
@@ -106,22 +108,22 @@ def bars(page, selector):
     )
 
 
-def test_a_panel_is_shown_where_it_has_data_and_nowhere_else(watched, full, bare):
+def test_a_panel_is_shown_where_it_has_data_and_nowhere_else(watched, full, bare, tmp_path):
+    path, prediction, _, alignment = full
+    unjudged = tmp_path / "unjudged.html"
+    write_report(prediction, unjudged, alignment=alignment)
     cards = ["#coverage-card", "#calibration-card", "#weights-card", "#attention-card"]
-    page = watched.open(full[0])
-    assert [page.locator(card).is_visible() for card in cards] == [True] * 4
-    order = page.locator("main section").evaluate_all(
-        "cards => cards.map((card) => card.getBoundingClientRect().top)"
-    )
-    assert order[-1] == max(order)  # the foot stays the last
-    page = watched.open(bare)
-    assert [page.locator(card).is_visible() for card in cards] == [False] * 4
+    cases = {path: [True] * 4, unjudged: [True, False, True, True], bare: [False, False, True, False]}
+    for shown, expected in cases.items():
+        page = watched.open(shown)
+        assert [page.locator(card).is_visible() for card in cards] == expected
+        tops = page.locator("main section").evaluate_all(
+            "cards => cards.map((card) => card.getBoundingClientRect().top)"
+        )
+        assert tops[-1] == max(tops)  # the foot stays the last
+    assert page.locator("#weights-card table").count() == 0
     assert page.locator("#distogram").is_visible()
     assert "weights" in page.locator("#identity").inner_text()
-    order = page.locator("main section").evaluate_all(
-        "cards => cards.map((card) => card.getBoundingClientRect().top)"
-    )
-    assert order[-1] == max(order)
 
 
 def test_a_column_tells_what_it_holds_and_picks_its_residue(watched, full):
@@ -130,20 +132,23 @@ def test_a_column_tells_what_it_holds_and_picks_its_residue(watched, full):
     readout = page.locator("#coverage-column")
     assert "Point at a column" in readout.inner_text()
     page.locator("#coverage").scroll_into_view_if_needed()
-    page.mouse.move(*column_position(page, 30))
-    count = int((alignment.tokens[:, 30] != 21).sum())
-    neff = column_neff(alignment.tokens, sequence_weights(alignment.tokens))[30]
+    counts = (alignment.tokens != 21).sum(axis=0)
+    column = next(k for k in range(26, 39) if len({*counts[k - 1 : k + 2]}) == 3)  # of the second chain
+    page.mouse.move(*column_position(page, column))
+    neff = column_neff(alignment.tokens, sequence_weights(alignment.tokens))[column]
     text = readout.inner_text()
-    assert f"{count} of 30 sequences, gaps {round(100 * (1 - count / 30))}" in text
+    assert f"{counts[column]} of 30 sequences, gaps {round(100 * (1 - counts[column] / 30))}" in text
     assert f"Neff {neff:.1f}".removesuffix(".0") in text
-    assert "Met 6 (B" in text  # residue 31 of the sequence, the sixth of the second chain
-    residues, shares = np.unique(alignment.tokens[:, 30], return_counts=True)
-    assert {"M": "Met"}[("ACDEFGHIKLMNPQRSTVWY")[residues[np.argmax(shares)]]] in text.split("·")[-1]
+    assert (
+        f" {column - 24} (" in text.split("·")[0]
+    )  # numbers of the second chain, which begins at residue 26
+    percents = [int(share.split()[1].split("\u202f")[0]) for share in text.split("·")[-1].split(",")]
+    assert percents == sorted(percents, reverse=True)
     page.mouse.move(5, 5)
     before = count_near(pixels(page, "#coverage"), VERMILION)
-    page.mouse.click(*column_position(page, 30))
+    page.mouse.click(*column_position(page, column))
     page.mouse.move(5, 5)
-    assert "Met 6" in readout.inner_text()
+    assert readout.inner_text() == text
     one = count_near(pixels(page, "#coverage"), VERMILION) - before
     assert one > 100
     picked(page)
@@ -152,7 +157,8 @@ def test_a_column_tells_what_it_holds_and_picks_its_residue(watched, full):
     page.locator("#coverage").press("ArrowRight")
     assert readout.inner_text().startswith("Cys 2")
     page.locator("#coverage").press("Enter")
-    assert "Cys 2" in readout.inner_text()
+    page.mouse.move(5, 5)
+    assert readout.inner_text().startswith("Cys 2")
 
 
 def test_bands_of_identity_count_sequences_and_their_weight(watched, full):
@@ -315,8 +321,11 @@ def test_plots_of_panels_are_saved_as_they_look_without_the_style_sheet(watched,
         assert (shapes[-1].get("fill"), shapes[-1].get("class")) == (last, None)
     alignment = ElementTree.parse(save(page, "#coverage-card .save", tmp_path)).getroot()
     assert len(list(alignment.iter(f"{SVG}image"))) == 1
-    texts = [element.text for element in alignment.iter(f"{SVG}text")]
+    texts = {element.text: element for element in alignment.iter(f"{SVG}text")}
     assert {"chain =A", "sequences", "Neff"} <= set(texts)
+    assert texts["Neff"].get("transform").startswith("matrix(")
+    turn = [float(number) for number in texts["Neff"].get("transform")[7:].split(",")[:4]]
+    np.testing.assert_allclose(turn, [0, -1, 1, 0], atol=1e-9)  # upwards
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -328,8 +337,9 @@ def test_the_panels_fit_a_phone_and_follow_the_scheme(watched, full, scheme):
         ".map((card) => card.id)"
     )
     assert wide == []
-    before = pixels(page, "#coverage")
-    page.emulate_media(color_scheme="light" if scheme == "dark" else "dark")
+    other = "light" if scheme == "dark" else "dark"
+    page.emulate_media(color_scheme=other)
     page.wait_for_timeout(200)
-    assert np.abs(pixels(page, "#coverage")[-20:] - before[-20:]).mean() > 50
-    assert np.abs(pixels(page, "#attention-card canvas >> nth=0")[3, 3] - 128).max() > 60
+    fresh = watched.open(full[0], width=360, height=740, scheme=other)
+    for canvas in ("#coverage", "#attention-card canvas >> nth=0", "#calibration-card svg"):
+        assert np.abs(pixels(page, canvas) - pixels(fresh, canvas)).mean() < 1, canvas

@@ -119,7 +119,7 @@ def test_half_of_neff_is_carried_by_the_fewest_heaviest_sequences():
 
 
 def test_equal_weights_carry_half_with_half_of_the_sequences():
-    tenth = np.full(30, 0.1, dtype=np.float32)  # not a float: the sums are off by some 1e-15
+    tenth = np.full(30, 0.1, dtype=np.float32)
     assert weights_part(tenth)["half"] == 15
     assert weights_part(tenth[:1])["half"] == 1
 

@@ -74,7 +74,7 @@ def weights_part(weights: Floats, alignment: Alignment | None = None) -> Json:
     return {
         "sequences": len(weights),
         "neff": round(float(sums[-1]), 2),
-        "half": int(np.searchsorted(sums, sums[-1] / 2 * (1 - 1e-9))) + 1,
+        "half": int(np.searchsorted(sums, sums[-1] / 2)) + 1,
         "alone": int((weights > 0.999).sum()),  # 1 but for float32: no other sequence is as close
         "query": float(f"{weights[0]:.4g}"),
         "weightIdentity": DEFAULT_IDENTITY,
