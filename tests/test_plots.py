@@ -204,7 +204,8 @@ def test_the_chains_of_a_complex_are_parted_named_and_counted_for_themselves(pre
     parted = [line for line in ax.lines if line.get_label() == "_chain"]
     assert [set(line.get_data()[side]) for side, line in enumerate(parted)] == [{15.5}, {15.5}]
     assert [text.get_text() for text in ax.texts] == ["chain A", "chain B ($h)"]
-    assert [text.get_text() for text in plots.plot_contact_map(pair).texts] == ["chain A", "chain B"]
+    for alone in (pair, PairScores.of(pair)):
+        assert [text.get_text() for text in plots.plot_contact_map(alone).texts] == ["chain A", "chain B"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The structure in a notebook: what the view holds, and that it draws in a browser without a network."""
 
+import dataclasses
 import json
 import re
 
@@ -117,8 +118,13 @@ def wait_until_drawn(page):
 def test_a_saved_notebook_draws_without_a_network_and_a_hostile_structure_does_nothing(
     prediction, open_page, monkeypatch
 ):
-    text = viewer.chain_pdb_text
-    monkeypatch.setattr(viewer, "chain_pdb_text", lambda path, chain: ATTACK + text(path, chain))
+    written = viewer.structure_text
+
+    def hostile(path, truth):
+        harmless = written(path, truth)
+        return dataclasses.replace(harmless, text=ATTACK + harmless.text)
+
+    monkeypatch.setattr(viewer, "structure_text", hostile)
     page = open_page(page_of(library_html(), view_structure(prediction, example.STRUCTURE).write_html()))
     wait_until_drawn(page)
     image = pixels(page, '[id^="3dmolviewer_"]')

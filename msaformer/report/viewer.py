@@ -17,14 +17,13 @@ from typing import Any, Final
 import numpy as np
 import py3Dmol
 
-from data_tools.structure import read_chains, select_chain
 from msaformer.errors import PredictionError
 from msaformer.metrics import CONTACT_ANGSTROM, top_pairs
 from msaformer.prediction import Prediction
 from msaformer.report.colours import FALSE_COLOUR, TRUE_COLOUR
 from msaformer.report.packing import to_json
 from msaformer.report.programs import VIEWER, asset
-from msaformer.report.structure_text import chain_pdb_text
+from msaformer.report.structure_text import structure_text
 from msaformer.report.top import number_of_pairs
 from msaformer.report.truth import Truth, read_truth
 
@@ -99,16 +98,15 @@ def view_structure(
     """Show the structure file `structure` with the `top` best pairs of known distance as cylinders.
 
     Blue where true (Cβ–Cβ closer than 8 Å), vermilion where false, between contact atoms. `chain` is the author's id,
-    the best match if None; `top` a number, "L", "L/2" or "1.5L". Returns the `py3Dmol.view`, which can be styled
-    further; it draws where `init_notebook` was called. Raises StructureError, ChainNotFoundError, ChainMismatchError
-    or PredictionError when they do not fit.
+    for a complex one each with commas ("A,B"), the best match if None; `top` a number, "L", "L/2" or "1.5L". Returns
+    the `py3Dmol.view`, which can be styled further; it draws where `init_notebook` was called. Raises StructureError,
+    ChainNotFoundError, ChainMismatchError or PredictionError when they do not fit.
     """
     count = number_of_pairs(top, prediction.length)
     truth = read_truth(prediction, structure, chain)
-    found = select_chain(read_chains(structure), prediction.sequence, chain, source=structure)
     view = py3Dmol.view(width=width, height=height)
     view.startjs = _WAIT + view.startjs
-    _run(view, _MODEL % to_json({"pdb": chain_pdb_text(structure, found)}))
+    _run(view, _MODEL % to_json({"pdb": structure_text(structure, truth).text}))
     view.setStyle({"cartoon": {"color": CARTOON_COLOUR}})
     for colour, ends in contact_ends(prediction, truth, count, min_separation).items():
         _run(view, _CYLINDERS % (json.dumps(colour), json.dumps(ends), RADIUS_ANGSTROM))

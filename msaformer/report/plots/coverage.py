@@ -63,7 +63,8 @@ def plot_coverage(
         ylim=(0, alignment.depth * 1.03),  # room for the lines
     )
     number_axis(ax, "x", residues)
-    bar = ax.figure.colorbar(picture, ax=ax, label="identity to the query", pad=0.015)
+    bar = ax.figure.colorbar(picture, cax=ax.inset_axes((1.015, 0.0, 0.02, 1.0)))
+    bar.set_label("identity to the query")
     bar.outline.set_linewidth(0.5)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False, fontsize="small")
     return ax

@@ -57,8 +57,12 @@ class Residues:
             return cls(source.residue_index, source.chain_lengths)
         if isinstance(source, Alignment):
             return cls(source.residue_index, (source.length,))
-        length = len(source.scores if isinstance(source, PairScores) else source)
-        return cls(np.arange(length, dtype=np.int32), (length,))
+        if isinstance(source, PairScores):
+            length, chains = source.length, source.chain_lengths or (source.length,)
+        else:
+            length = len(source)
+            chains = (length,)
+        return cls(np.arange(length, dtype=np.int32), chains)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
