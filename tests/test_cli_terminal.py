@@ -59,8 +59,9 @@ def test_a_terminal_shows_what_a_pipe_gets_and_a_picture_below(
     else:
         assert sum("▀" * 48 in line for line in picture) == 24
     if command == "evaluate":
-        assert lines[3].endswith("P@L, 0 to 1")
-        assert all("─" in line for line in lines[4:8])
+        head = next(k for k, line in enumerate(lines) if line.startswith("range "))
+        assert lines[head].endswith("P@L, 0 to 1")
+        assert all("─" in line for line in lines[head + 1 : head + 5])
         assert "predicted, false" in " ".join(picture)
     if command == "predict":
         assert "probability 0 ████ 1" in " ".join(picture)
@@ -82,9 +83,18 @@ def test_the_plain_form_is_that_of_before(
     arguments: dict[str, list[str]], terminal: Terminal, tmp_path: Path
 ) -> None:
     assert piped(terminal, arguments["predict"]) == f"{tmp_path / 'out' / 'dhfr.npz'}\n"
-    table = piped(terminal, arguments["evaluate"]).split("\n")
-    assert table[3] == "range        separation     P@L   P@L/2   P@L/5  contacts    pairs"
-    assert len(table) == 9
+    table = piped(terminal, arguments["evaluate"]).rstrip("\n").split("\n")
+    assert table[-5].split() == [
+        "range",
+        "separation",
+        "P@L",
+        "P@L/2",
+        "P@L/5",
+        "recall",
+        "contacts",
+        "pairs",
+    ]
+    assert table[-1].startswith("medium+long")
     assert piped(terminal, arguments["inspect"]).split("\n")[1] == "sequences N  512"
 
 
@@ -143,6 +153,14 @@ def test_pictures_are_drawn_when_asked_not_when_unwanted_and_never_into_json(
         json.loads(seen(monkeypatch, [*arguments[command], "--json", "--draw"]).raw)
     monkeypatch.setenv("FORCE_COLOR", "3")
     assert "\x1b[0;38;2;" in piped(terminal, [*arguments["evaluate"], "--draw"])
+
+
+def test_scores_of_another_program_are_drawn_too(
+    example_prediction: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = example_prediction.with_suffix(".rr")
+    command = ["evaluate", str(scores), "--structure", str(example.STRUCTURE)]
+    assert "predicted, false" in seen(monkeypatch, command).text
 
 
 def test_several_targets_are_not_drawn_unless_asked(

@@ -81,5 +81,5 @@ def _print_tables(evaluated: Sequence[Evaluated], structure: str, truth: Truth, 
     print_picture(with_bars(table, "P@L, 0 to 1", bar_shares(evaluated), draw))
     if is_any_short(evaluated):
         click.echo(SHORT_NOTE)
-    if alone is not None and alone.prediction is not None:
-        draw_evaluation(alone.prediction, truth.distances, draw)
+    if alone is not None:
+        draw_evaluation(alone.prediction or alone.scores, truth.distances, draw)

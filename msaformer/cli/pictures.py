@@ -67,6 +67,7 @@ def _print_map(
             distances,
             are_probabilities=predicted.are_probabilities,
             is_listed=predicted.is_listed,
+            chain_lengths=predicted.chain_lengths,
         )
     else:
         data = map_data(
