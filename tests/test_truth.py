@@ -238,9 +238,11 @@ def test_chains_of_long_names_are_written_by_letter_and_parts_of_one_chain_share
     assert set(residues_of(text)) == {("A", k + 1) for k in range(27)}
 
 
-def test_more_chains_than_letters_and_longer_ones_than_numbers_are_refused(tmp_path: Path) -> None:
+def test_what_the_viewer_s_format_cannot_hold_is_refused(tmp_path: Path) -> None:
     path = dimer(tmp_path)
     truth = read_truth(prediction_of(FIRST, SECOND), path)
+    with pytest.raises(StructureError, match=r"no chain of it was mapped"):
+        structure_text(path, replace(truth, labels=(), chain_lengths=()))
     known = truth.labels[0]
     assert known is not None
     many = replace(truth, labels=(None,) * 52 + truth.labels, chain_lengths=(0,) * 52 + (15, 12))

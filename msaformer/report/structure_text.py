@@ -48,9 +48,13 @@ class StructureText:
 def structure_text(path: str | Path, truth: Truth) -> StructureText:
     """Read the structure file at `path` again and write the chains that `truth` was read from.
 
-    Raises StructureError when the file cannot be read, or when the chains do not fit into the PDB format: too many, or
-    one too long.
+    Raises StructureError when the file cannot be read, when `truth` was not read from a structure, or when the chains
+    do not fit into the PDB format: too many, or one too long.
     """
+    if not truth.labels:
+        raise StructureError(
+            f"{path}: no chain of it was mapped onto the query; read the truth with `read_truth`"
+        )
     letters: dict[
         int, str
     ] = {}  # by the identity of the chain; of parts of one chain the first gives the letter
