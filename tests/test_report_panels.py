@@ -224,7 +224,7 @@ def test_a_head_is_laid_on_the_map_and_taken_off(watched, full):
     path, prediction, _, _ = full
     page = watched.open(path)
     heads = page.locator("#attention-card button")
-    assert heads.all_inner_texts() == ["block 1 · head 2", "block 1 · head 4", "block 12 · head 1"]
+    assert heads.all_inner_texts() == ["block 0 · head 1", "block 0 · head 3", "block 11 · head 0"]
     before = pixels(page, "#map")
     heads.nth(1).focus()
     page.keyboard.press("Enter")

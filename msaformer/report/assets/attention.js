@@ -34,7 +34,7 @@ PANELS.push(async (raw, protein) => {
 function attentionWords({ pool, maps, total }, left) {
   const cut = left ? ` ${left} of ${total} heads would make the page too large and are left out; the prediction's file holds them all.` : "";
   const pooled = pool > 1 ? ` A pixel stands for ${pool} × ${pool} pairs and shows their largest.` : "";
-  return `Row attention of the network's heads, the mean over the sequences it was given: how much residue i (row) takes from residue j (column). Colours are square roots, each map's own: from 0 to its largest off the diagonal (${maps[0].scale} in the first). Choose a head to lay it on the contact map, again to take it off. Attention shows what was read, not why.${pooled}${cut}`;
+  return `Row attention of heads of the network (blocks and heads counted from 0), the mean over the sequences it was given: how much residue i (row) takes from residue j (column). Colours are square roots, each map's own: from 0 to its largest off the diagonal (${maps[0].scale} in the first). Choose a head to lay it on the contact map, again to take it off. Attention shows what was read, not why.${pooled}${cut}`;
 }
 
 function headButton(head, side) {
@@ -42,7 +42,7 @@ function headButton(head, side) {
   button.type = "button";
   button.setAttribute("aria-pressed", "false");
   const canvas = document.createElement("canvas");
-  const name = `block ${head.block + 1} · head ${head.head + 1}`;
+  const name = `block ${head.block} · head ${head.head}`;
   button.append(canvas, make("span", "", name));
   button.title = `${name}, largest ${head.scale}`;
   const paint = () => paintThumbnail(canvas, head.bytes, side);
@@ -80,6 +80,6 @@ function layerOf(head, { side, pool }, length) {
     const row = Math.floor(i / pool) * side;
     for (let j = 0; j < length; j++) bytes[i * length + j] = head.bytes[row + Math.floor(j / pool)];
   }
-  const name = `Attention, block ${head.block + 1}, head ${head.head + 1}`;
+  const name = `Attention, block ${head.block}, head ${head.head}`;
   return { name, bytes, ramp: blues(), legend: `${name}: row attends to column, 0 to ${head.scale} by square root` };
 }

@@ -2,7 +2,7 @@
 
 const KEPT_STYLES = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity", "font-size", "font-weight"];
 
-/** A small button behind `place` that saves what `draw()` gives, an SVG element, as a file. */
+/** A small button behind `place` that saves what `draw()` gives, an SVG element, as a file; returns it. */
 function offerSvg(place, raw, name, draw) {
   const button = make("button", "save", "SVG");
   button.type = "button";
@@ -12,6 +12,7 @@ function offerSvg(place, raw, name, draw) {
     save(`${fileStem(raw.name)}.${name.replaceAll(" ", "-")}.svg`, new Blob([svgText(draw())], { type: "image/svg+xml" }));
   });
   place.append(button);
+  return button;
 }
 
 /** A copy of the plot that needs no style sheet. */

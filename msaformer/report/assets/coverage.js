@@ -194,20 +194,3 @@ class CoveragePicture {
     context.restore();
   }
 }
-
-PANELS.push(async (raw, protein) => {
-  byId("coverage-card").hidden = !raw.coverage;
-  if (!raw.coverage) return;
-  const coverage = await unpackCoverage(raw.coverage, protein.length);
-  coverage.image = coverageImage(coverage);
-  const { depth, rows, counts } = coverage;
-  const canvas = byId("coverage");
-  const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length / depth;
-  canvas.setAttribute("aria-label", `Coverage of the query by ${depth} sequences, ${percent(mean)} on average`);
-  byId("coverage-tag").textContent = `${depth.toLocaleString("en")} sequences · ${percent(mean)} of cells covered`;
-  const drawn = rows < depth ? ` ${rows} rows are drawn, evenly spaced.` : "";
-  byId("coverage-help").textContent = `Rows: sequences sorted by identity to the query (identical residues / L) and coloured by it, gaps empty. Line: sequences with a residue in the column.${drawn}`;
-  const redraw = () => drawCoverage(canvas, coverage);
-  page.listen("recolour", redraw);
-  new ResizeObserver(redraw).observe(canvas);
-});

@@ -16,9 +16,10 @@ PANELS.push(async (raw, protein) => {
   const words = make("p", "hint");
   const chart = new Chart(box, { height: 150, margin: DISTOGRAM_MARGIN, label: "", paint: (plot) => paintDistogram(plot, table, page.picked, raw.contactAngstrom) });
   box.prepend(head);
-  offerSvg(head, raw, "distances", () => chartAsSvg(chart));
+  const button = offerSvg(head, raw, "distances", () => chartAsSvg(chart));
   box.append(words);
   const show = (pair) => {
+    button.hidden = !pair;
     title.textContent = pair ? "Predicted distance of this pair" : "Predicted distance";
     words.textContent = distogramWords(table, pair, raw.contactAngstrom);
     chart.label = pair ? `${protein.residue(pair.i)} and ${protein.residue(pair.j)}. ${words.textContent}` : "no pair picked";

@@ -12,7 +12,7 @@ PANELS.push((raw, protein) => {
 
 PANELS.push((raw, protein) => {
   const words = [
-    ["Contact", `Cβ–Cβ (Cα for Gly) closer than ${raw.contactAngstrom} Å; "contact" in the page means so in the structure.`],
+    ["Contact", `Cβ–Cβ (Cα for Gly) closer than ${raw.contactAngstrom} Å. What is predicted is the probability of that.`],
     ["Range", `|i − j|, difference of places in the sequence: short 6–11, medium 12–23, long 24 and more${protein.chains.length > 1 ? "; pairs of two chains have none and count as long" : ""}.`],
     ["Expected distance", "mean ± standard deviation of the predicted distribution."],
     ["Neff", "sum over sequences of 1 / (number of sequences at least 80 % identical, itself included)."],
