@@ -151,6 +151,29 @@ def test_plmc_numbers_its_focus_sequence_and_may_leave_residues_out(tmp_path: Pa
     assert listed(read_pair_scores(unfocused, QUERY)) == [(1, 2, 0.5)]
 
 
+def test_numbers_that_skip_are_taken_in_order_where_their_letters_spell_the_query(tmp_path: Path) -> None:
+    numbers = [
+        5,
+        6,
+        7,
+        9,
+        10,
+        11,
+        12,
+        15,
+        16,
+        17,
+    ]  # plmc counts columns, also those where the focus has a gap
+    called = list(zip(numbers, QUERY, strict=True))
+    rows = [f"{i} {a} {j} {b} 0 {i}.{j}\n" for k, (i, a) in enumerate(called) for j, b in called[k + 1 :]]
+    scores = read_pair_scores(write(tmp_path, "".join(rows)), QUERY)
+    assert len(listed(scores)) == 45
+    assert listed(scores)[0] == (1, 2, pytest.approx(5.6))
+    assert scores.scores[3, 9] == pytest.approx(9.17)
+    with pytest.raises(ScoreFileError, match=r"residue 11 is not in the query|is . in the file"):
+        read_pair_scores(write(tmp_path, "".join(rows).replace("17 R", "17 W")), QUERY)
+
+
 @pytest.mark.parametrize(("column", "expected"), [(None, 3.5), ("cn", 3.5), ("mi", 0.25)])
 def test_freecontact_has_two_scores_and_the_corrected_norm_is_taken(
     column: str | None, expected: float, tmp_path: Path
@@ -204,6 +227,8 @@ def test_evcouplings_ranks_by_cn_and_the_probability_can_be_asked_for(tmp_path: 
 def test_gremlin_and_our_own_tables_are_read(tmp_path: Path) -> None:
     gremlin = write(tmp_path, "i\tj\ti_id\tj_id\tr_sco\ts_sco\tprob\n1\t8\t1_M\t8_I\t0.2\t2.5\t0.9\n")
     assert listed(read_pair_scores(gremlin, QUERY)) == [(1, 8, 2.5)]
+    quoted = write(tmp_path, 'i,j,"aa_i",aa_j,prob,chain_i\n1,8,"M",I,0.5,"A,B"\n', "y.csv")
+    assert listed(read_pair_scores(quoted, QUERY)) == [(1, 8, 0.5)]
     ours = write(tmp_path, "i,j,aa_i,aa_j,prob,separation\n1,8,M,I,0.5,7\n", "x.csv")
     scores = read_pair_scores(ours, QUERY)
     assert (listed(scores), scores.method, scores.are_probabilities) == (
@@ -274,10 +299,8 @@ BAD = {
         r":4: residue 11 is not in the query, whose residues are 1 to 10",
     ),
     "number 0": ("0 5 0 8 0.1\n", r":1: residue 0 is not in the query"),
-    "huge number": (
-        "1 99999999999999999999 0 8 0.1\n",
-        r":1: a residue is '99999999999999999999', its number is expected",
-    ),
+    "huge number": ("1 999999999 0 8 0.1\n", r":1: residue 999999999 is not in the query"),
+    "endless number": (FIVE + f"1 {'9' * 5000} 0 8 0.1\n", r":4: .* is no row of pairs"),
     "itself": (FIVE + "4 4 0 8 0.1\n", r":4: residue 4 is paired with itself"),
     "twice": (FIVE + "8 1 0 8 0.8\n", r":4: the pair 8 1 has the score 0.8 here and 0.9 in line 1; keep one"),
     "nan": (FIVE + "4 10 0 8 nan\n", r":4: the score is nan, a finite number is expected"),
@@ -295,7 +318,12 @@ BAD = {
         HEADER.replace("MODEL", "RMODE 2\nMODEL") + FIVE,
         r":8: 5 columns, RMODE 2 has 13",
     ),
-    "mixed distances": (FIVE + "4 10 0 12 0.5\n", r"the distances d1 d2 differ"),
+    "mixed distances": (
+        FIVE + "4 10 0 12 0.5\n",
+        r":4: the distances d1 d2 are 0 12, before they were 0 8; split the file",
+    ),
+    "no distance": (FIVE.replace("0 8", "0 x"), r":1: a distance is 'x', a number is expected"),
+    "no mode": ("RMODE\n" + FIVE, r":1: RMODE is '', 1 or 2 is expected"),
     "mixed chains": ("A1 A9 0 8 0.5\n1 8 0 8 0.5\n", r":2: some residues name their chain and others do not"),
     "mode 3": (HEADER.replace("MODEL", "RMODE 3\nMODEL") + FIVE, r":5: RMODE is '3', 1 or 2 is expected"),
     "another category": ("PFRMAT TS\n" + FIVE, r":1: the format is 'TS', RR is expected"),

@@ -63,11 +63,11 @@ def read_pair_scores(
     words = lines[0][1].split()
     if is_header(lines[0][1]):
         return place(read_table(source, lines, column), query)
-    if is_coupling(words):
+    if is_coupling(lines[0][1]):
         return place(read_couplings(source, lines, column), query)
     if column is not None:
         raise ScoreFileError(f"{source}: the file has one column of scores; leave out --column {column}")
-    if words[0] in KEYWORDS or is_pair(words) or _SEQUENCE.fullmatch(lines[0][1]):
+    if words[0] in KEYWORDS or is_pair(lines[0][1]) or _SEQUENCE.fullmatch(lines[0][1]):
         return place(_read_rr(source, lines, model), query)
     if is_row_of_numbers(words):
         return read_matrix(source, lines, query)

@@ -62,13 +62,14 @@ def read_table(path: Path, lines: Sequence[tuple[int, str]], column: str | None)
             f"{', '.join(present) or 'none that is known'}"
         )
     rows = PairRows(path, f"{table.program} ({chosen})", are_probabilities=chosen in _PROBABILITIES)
+    at_score, at_i, at_j = names.index(chosen), names.index("i"), names.index("j")
     at_letters = [names.index(name) for name in table.letters if name in names]
     for line, values in _values(path, lines[1:], delimiter, len(names)):
         where = f"{path}:{line}"
-        score = read_number(values[names.index(chosen)], chosen, where)
+        score = read_number(values[at_score], chosen, where)
         if rows.are_probabilities and not 0 <= score <= 1:
             raise ScoreFileError(f"{where}: {chosen} is {score:g}, a probability from 0 to 1 is expected")
-        pair = read_residue(values[names.index("i")], where), read_residue(values[names.index("j")], where)
+        pair = read_residue(values[at_i], where), read_residue(values[at_j], where)
         if len(at_letters) == 2:
             first, second = (values[at].rpartition("_")[2].upper() for at in at_letters)
             if len(first) != 1 or len(second) != 1:
@@ -95,6 +96,8 @@ def _delimiter(text: str) -> str:
 def _fields(text: str, delimiter: str) -> list[str]:
     if delimiter == " ":
         return text.split()
+    if '"' not in text:
+        return [value.strip() for value in text.split(delimiter)]
     return [value.strip() for value in next(csv.reader([text], delimiter=delimiter), [])]
 
 

@@ -178,8 +178,8 @@ def _places(rows: PairRows, sequence: str, query: Query) -> npt.NDArray[np.intp]
     numbers = np.array(rows.residues, dtype=np.int64).reshape(-1, 2)
     if rows.chains:
         index = numbers - 1 + _chain_offsets(rows, len(sequence), query)
-    elif query.numbers:
-        called = np.array(query.numbers, dtype=np.int64)
+    elif calls := query.numbers or _spelled_numbers(rows, sequence):
+        called = np.array(calls, dtype=np.int64)
         found = np.searchsorted(called, numbers).clip(max=len(called) - 1)
         index = np.where(called[found] == numbers, found, -1)
     else:
@@ -194,6 +194,24 @@ def _places(rows: PairRows, sequence: str, query: Query) -> npt.NDArray[np.intp]
         )
     _check_letters(rows, sequence, index)
     return index.astype(np.intp)
+
+
+def _spelled_numbers(rows: PairRows, sequence: str) -> tuple[int, ...]:
+    """The numbers of the file, when their letters in order spell the whole query, else none.
+
+    So plmc's need no first residue: it counts columns of the alignment, and skips those without a residue of its focus.
+    """
+    letter_of: dict[int, str] = {}
+    for pair, letters in zip(rows.residues, rows.letters, strict=False):
+        for number, letter in zip(pair, letters, strict=True):
+            if letter in _NO_RESIDUE or letter_of.setdefault(number, letter) != letter:
+                return ()
+    numbers = tuple(sorted(letter_of))
+    is_whole = len(numbers) == len(sequence) and not any(
+        is_mismatch(letter_of[number], letter)
+        for number, letter in zip(numbers, sequence.upper(), strict=True)
+    )
+    return numbers if is_whole else ()
 
 
 def _ends(query: Query, length: int) -> tuple[int, int]:
