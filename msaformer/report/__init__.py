@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msaformer.report.exports import write_casp_rr, write_csv
 from msaformer.report.page import write_report
+from msaformer.report.score_files import read_pair_scores
 from msaformer.report.truth import Truth, read_truth
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ __all__ = [
     "plot_coverage",
     "plot_distance_map",
     "plot_training",
+    "read_pair_scores",
     "read_truth",
     "save_figure",
     "view_structure",
