@@ -85,6 +85,8 @@ def test_the_table_sorts_filters_and_leads_to_pages_that_share_their_parts(watch
     page.wait_for_selector("html[data-ready]", state="attached")
     assert page.locator("h1").inner_text() == HOSTILE
     assert count_near(pixels(page, "#map"), (8, 48, 107), 60) > 20
+    page.get_by_role("link", name="All targets").click()
+    assert len(names(page)) == 3
 
 
 def test_a_page_of_a_folder_loads_its_parts_as_a_file_and_from_the_server(watched, site):

@@ -56,6 +56,7 @@ def command(
     fail are listed in PATH/failures.tsv, and the exit code is 3 (1 when all failed).
     """
     given = PageFlags(**flags)
+    from msaformer.report.programs import INDEX
     from msaformer.report.sources import find_predictions, write_page
 
     sources = given.sources(find_predictions(predictions))
@@ -64,7 +65,7 @@ def command(
             raise click.UsageError(f"{output} is a file; give -o a page (PAGE.html) or a folder")
         code = write_folder(sources, output, is_shared=not single_file)
         if code != ALL_FAILED:
-            click.echo(str(output / "index.html"))
+            click.echo(str(output / INDEX))
         return code
     if len(sources) > 1:
         raise click.UsageError(
@@ -80,8 +81,8 @@ def write_folder(sources: list[PageSource], folder: Path, *, is_shared: bool) ->
     """Write a page a source, their table of contents and what they share; returns the exit code."""
     from tqdm import tqdm
 
-    from msaformer.report.index_page import INDEX, write_index
-    from msaformer.report.programs import write_shared_parts
+    from msaformer.report.index_page import write_index
+    from msaformer.report.programs import INDEX, write_shared_parts
     from msaformer.report.sources import write_page
 
     for source in sources:

@@ -60,9 +60,12 @@ def command(
 
 def find_page(paths: tuple[Path, ...], flags: PageFlags) -> tuple[Path, int]:
     """The page to show, written where there is none yet, and the exit code of its writing."""
+    from msaformer.report.programs import INDEX
+    from msaformer.report.sources import find_predictions
+
     first = paths[0]
-    if first.suffix.lower() in PAGE_SUFFIXES or (first / "index.html").is_file():
-        page = first / "index.html" if first.is_dir() else first
+    if first.suffix.lower() in PAGE_SUFFIXES or (first / INDEX).is_file():
+        page = first / INDEX if first.is_dir() else first
         if len(paths) > 1 or flags != PageFlags(*[None] * 6):
             raise click.UsageError(
                 f"{first} is written already: it takes no other path and no flag of its parts"
@@ -70,14 +73,13 @@ def find_page(paths: tuple[Path, ...], flags: PageFlags) -> tuple[Path, int]:
         if not page.is_file():
             raise click.UsageError(f"{page}: no such file; write it with `msaformer report`")
         return page, 0
-    from msaformer.report.sources import find_predictions
-
     return cached_page(flags.sources(find_predictions(paths)))
 
 
 def cached_page(sources: list[PageSource]) -> tuple[Path, int]:
     """The page of one prediction or the table of several, in the cache."""
     from msaformer.cli.page_cache import cache_folder, cached_name, prune
+    from msaformer.report.programs import INDEX
     from msaformer.report.sources import write_page
 
     folder = cache_folder(os.environ)
@@ -92,7 +94,7 @@ def cached_page(sources: list[PageSource]) -> tuple[Path, int]:
         code = 0
     else:
         kept = folder / stem
-        page = kept / "index.html"
+        page = kept / INDEX
         code = write_folder(sources, kept, is_shared=True)
     os.utime(kept)
     prune(folder)
@@ -120,9 +122,10 @@ def open_or_tell(address: str, hint: str | None) -> None:
 
 def serve_page(page: Path, port: int, *, is_opened: bool) -> None:
     """Serve a page, and the others of its folder when it is their table, until Ctrl-C."""
+    from msaformer.report.programs import INDEX
     from msaformer.report.server import PageServer
 
-    is_table = page.name == "index.html"
+    is_table = page.name == INDEX
     try:
         server = PageServer(page.parent, port, only_page=None if is_table else page.name)
     except OSError as error:

@@ -14,7 +14,6 @@ import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -22,11 +21,9 @@ from data_tools.atomic import atomic_path
 from msaformer.metrics import RANGES, precision_table, top_pairs
 from msaformer.prediction import Prediction
 from msaformer.report.packing import plain_text
-from msaformer.report.programs import asset, content_security_policy, hash_source, style_text
+from msaformer.report.programs import INDEX, asset, content_security_policy, hash_source, style_text
 from msaformer.report.thumbnail import SIDE, contact_thumbnail
 from msaformer.report.truth import Truth
-
-INDEX: Final = "index.html"
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,5 +64,6 @@ def render_page(title: str, json_text: str, parts: Parts) -> str:
         "data": json_text,
         "library": parts.library,
         "program": parts.program,
+        "back": parts.back,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], asset("page.html"))

@@ -53,6 +53,7 @@ STYLES: Final = ("style.css", "panels.css")
 VIEWER: Final = "3Dmol-min.js"
 VIEWER_VERSION: Final = "2.5.5"
 VIEWER_LICENCE: Final = "3Dmol-LICENSE.txt"
+INDEX: Final = "index.html"  # table of contents of a folder of pages
 ASSETS: Final = "assets"  # of the pages that share their parts
 _HASH_LETTERS: Final = 12  # of a name; 48 bits tell some hundred versions apart
 
@@ -71,6 +72,8 @@ class Parts:
     """Empty for a page that draws no structure."""
     program: str
     policy: str
+    back: str = ""
+    """Leads to the table of the folder, where there is one."""
 
 
 def inline_parts(*, with_viewer: bool) -> Parts:
@@ -109,6 +112,7 @@ class SharedParts:
             style=f'<link rel="stylesheet" href="{self.style}">',
             library=library if with_viewer else "",
             program=f'<script src="{self.program}"></script>',
+            back=f'<a href="{INDEX}">All targets</a> · ',
             policy=content_security_policy([_BESIDE], _BESIDE),
         )
 
