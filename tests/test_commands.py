@@ -15,7 +15,7 @@ from msaformer.cli import COMMANDS, main
 
 DOCUMENT = (Path(__file__).parents[1] / "COMMANDS.md").read_text(encoding="utf-8")
 NEEDS_HHSUITE = ("database", "search")
-OTHERS = {"train", "predict"}  # shown in README.md, and run by its test
+OTHERS = {"train"}  # shown in README.md, and run by its test
 
 
 def steps() -> list[tuple[list[str], str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import math
 from dataclasses import replace
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from tiny_structures import Atom, mmcif, residue, save
 
+from data_tools import labels as labels_module
 from data_tools.errors import ChainMismatchError
 from data_tools.labels import Labels, label_distances, mapping_report, pairwise_distances
 from data_tools.sequence_match import match_sequences
@@ -258,3 +260,26 @@ def test_a_mismatch_is_in_the_report_as_many_times_as_it_is_counted() -> None:
     shown = [f"{one.query_residue}{one.author_number}{one.chain_residue}" for one in report.mismatches]
     assert shown == ["N23P", "S148A"]
     assert report.unresolved == ()
+
+
+def test_the_example_of_the_whole_query_is_right() -> None:
+    assert doctest.testmod(labels_module).failed == 0
+
+
+@pytest.mark.parametrize("left_out", [(4,), (5,), (0,), (14,), (2, 3, 4, 5, 6), ()])
+def test_residues_left_out_of_the_query_do_not_shift_those_beside_them(left_out: tuple[int, ...]) -> None:
+    """Of H-A-A-G one A is left out: by letters alone the gap is always behind the first."""
+    sequence = "MKVHAAGETSRNDQW"
+    kept = [k for k in range(15) if k not in left_out]
+    query, index = "".join(sequence[k] for k in kept), np.array(kept, dtype=np.int32)
+    for tag in ("", "GS"):
+        found = label_distances(query, chain_of(tag + sequence), source="f", residue_index=index)
+        assert found.chain_index.tolist() == [k + len(tag) for k in kept]
+        assert found.mismatches == 0
+
+
+def test_a_query_with_a_gap_that_the_chain_lacks_too_is_still_found() -> None:
+    """The loop was cut out of the construct."""
+    index = np.array([*range(8), *range(12, 20)], dtype=np.int32)
+    found = label_distances("MKVLAWGHETSRNDQY", chain_of("MKVLAWGHETSRNDQY"), source="f", residue_index=index)
+    assert found.chain_index.tolist() == list(range(16))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import gemmi
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -279,6 +280,22 @@ def test_a_real_complex_has_its_contacts_across() -> None:
     assert set(truth.secondary_structure) == set("HE- ")
     swapped = read_truth(prediction_of(inhibitor.sequence, enzyme.sequence), DATA / "3TGI.pdb.gz")
     assert swapped.chains == ("I", "E")
+
+
+def test_the_author_s_numbers_of_real_files_lead_to_the_atoms() -> None:
+    """Trypsin is numbered as chymotrypsin: with gaps and insertion codes; looked up in gemmi's own reading."""
+    path = DATA / "3TGI.pdb.gz"
+    model = gemmi.read_structure(str(path))[0]
+    truth = read_truth(prediction_of(*(chain.sequence for chain in read_chains(path))), path)
+    coded = [number for number in truth.residue_numbers if number and not number[-1].isdigit()]
+    assert len(coded) >= 3
+    for chain, number, atom in zip(
+        truth.chain_names, truth.residue_numbers, truth.contact_atoms, strict=True
+    ):
+        if number:
+            modelled = model[chain][number][0]
+            expected = modelled.find_atom("CA" if modelled.name == "GLY" else "CB", "*")
+            np.testing.assert_allclose(atom, expected.pos.tolist(), atol=1e-3)
 
 
 def test_the_bundled_protein_has_its_secondary_structure() -> None:

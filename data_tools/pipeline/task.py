@@ -92,7 +92,13 @@ def make_example(one: Input, options: Options) -> tuple[Example, str, str]:
     if one.structure is not None:
         chains = read_chains(one.structure)
         chain = select_chain(chains, alignment.query, one.chain, source=one.structure)
-        labels = label_distances(alignment.query, chain, source=one.structure, present=chains)
+        labels = label_distances(
+            alignment.query,
+            chain,
+            source=one.structure,
+            present=chains,
+            residue_index=alignment.residue_index,
+        )
         distances, backbone, chain_name = labels.distances, labels.backbone, chain.author_name
     return Example(one.id, featurize(alignment), distances, backbone), chain_name, notes
 

@@ -95,11 +95,19 @@ def command(
     from data_tools.structure import read_chains, select_chain
 
     _check_output(output, overwrite=overwrite, with_orientations=with_orientations)
-    query = read_alignment(alignment).query
+    given = read_alignment(alignment)
+    query = given.query
     chains = read_chains(structure, model=model, gly=gly)
     found = select_chain(chains, query, chain, source=structure)
     least = MIN_IDENTITY if min_identity is None else min_identity
-    labels = label_distances(query, found, source=structure, min_identity=least, present=chains)
+    labels = label_distances(
+        query,
+        found,
+        source=structure,
+        min_identity=least,
+        present=chains,
+        residue_index=given.residue_index,
+    )
     report = mapping_report(query, labels)
     arrays = label_arrays(query, labels, report, with_orientations=with_orientations)
     if output is not None and not dry_run:
