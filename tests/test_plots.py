@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from report_cases import SEQUENCE, chain_like_distances, make_alignment, make_labels, prediction_from
 
+from data_tools.annotations import Annotations, ChainSegment
 from msaformer.calibration import reliability
 from msaformer.errors import LogError, PredictionError
 from msaformer.metrics import precision_table, top_pairs
@@ -279,6 +280,11 @@ def test_the_coverage_lines_count_residues_and_weights_and_gaps_are_empty():
     assert (~np.isnan(drawn(ax.images[0]))).sum() == has_residue.sum()
     assert ax.get_ylim()[0] == 0
     assert len(plots.plot_coverage(alignment).lines) == 1
+    chains = Annotations(chains=(ChainSegment(15, 1), ChainSegment(25, 1)))
+    ax = plots.plot_coverage(dataclasses.replace(alignment, annotations=chains))
+    assert ax.lines[-1].get_xdata() == [15.5, 15.5]
+    ax.figure.canvas.draw()
+    assert ticks(ax.xaxis)[20] == "B5"
     with pytest.raises(PredictionError, match=r"\[29\] weights for 30 sequences"):
         plots.plot_coverage(alignment, weights[1:])
 
@@ -349,7 +355,7 @@ def test_attention_is_drawn_of_one_head_or_as_the_mean_of_a_block(prediction):
     np.testing.assert_allclose(drawn(mean.images[0]), (probs[1] + probs[2]) / 2, rtol=1e-6)
     with pytest.raises(PredictionError, match=r"head 7; held are \(block:head\) 0:1, 2:0, 2:5"):
         plots.plot_attention(watched, block=2, head=7)
-    with pytest.raises(PredictionError, match="without attention"):
+    with pytest.raises(PredictionError, match="predict --attention"):
         plots.plot_attention(prediction)
 
 

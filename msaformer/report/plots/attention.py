@@ -30,7 +30,7 @@ def plot_attention(
     """
     if prediction.attention is None:
         raise PredictionError(
-            f"{prediction.name}: it was predicted without attention; ask `msaformer predict` for it"
+            f"{prediction.name}: it holds no attention; predict again with `msaformer predict --attention`"
         )
     block, probs, heads = _chosen(prediction.attention, block, head)
     ax = new_axes(ax, 6.0, 5.0)

@@ -31,7 +31,8 @@ def plot_coverage(
 
     The black line counts the sequences that have a residue in each column; with `weights` `[N]` (such as
     `Prediction.sequence_weights`) a vermilion one is Neff per column, the sum of their weights. At most 600 rows,
-    evenly spaced in their order, are drawn. Raises PredictionError when there is not one weight a sequence.
+    evenly spaced in their order, are drawn. The chains of a complex (ColabFold's A3M) are parted. Raises
+    PredictionError when there is not one weight a sequence.
     """
     if weights is not None and np.shape(weights) != (alignment.depth,):
         raise PredictionError(f"{list(np.shape(weights))} weights for {alignment.depth} sequences")
@@ -63,6 +64,8 @@ def plot_coverage(
         ylim=(0, alignment.depth * 1.03),  # room for the lines
     )
     number_axis(ax, "x", residues)
+    for place in residues.boundaries:
+        ax.axvline(place, color="black", lw=0.9, ls="--", label="_chain")
     bar = ax.figure.colorbar(picture, cax=ax.inset_axes((1.015, 0.0, 0.02, 1.0)))
     bar.set_label("identity to the query")
     bar.outline.set_linewidth(0.5)

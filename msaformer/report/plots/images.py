@@ -83,7 +83,5 @@ def _runs(row: Cells) -> set[tuple[int, int]]:
 
 def mark_size(ax: Axes, length: int) -> float:
     """Size in points of a mark somewhat wider than a cell of the map."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    points = ax.get_position().width * figure.get_figwidth() * 72
+    points = ax.get_position().width * ax.figure.figure.get_figwidth() * 72
     return float(np.clip(1.3 * points / length, _SMALLEST_MARK, _LARGEST_MARK))

@@ -56,7 +56,8 @@ class Residues:
         if isinstance(source, Prediction):
             return cls(source.residue_index, source.chain_lengths)
         if isinstance(source, Alignment):
-            return cls(source.residue_index, (source.length,))
+            chains = tuple(chain.length for chain in source.annotations.chains)
+            return cls(source.residue_index, chains or (source.length,))
         if isinstance(source, PairScores):
             length, chains = source.length, source.chain_lengths or (source.length,)
         else:

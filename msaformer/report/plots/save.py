@@ -27,8 +27,7 @@ def save_figure(ax: Axes | Figure, path: str | Path, *, dpi: int = DPI) -> None:
     The figure is cut to what is drawn. Raises PredictionError for a suffix that matplotlib does not write, OSError
     when the folder is missing or not writable.
     """
-    figure = ax if isinstance(ax, Figure) else ax.get_figure(root=True)
-    assert figure is not None
+    figure = ax if isinstance(ax, Figure) else ax.figure.figure  # of a SubFigure the whole
     path = Path(path)
     kind = path.suffix.lower().removeprefix(".")
     known = figure.canvas.get_supported_filetypes()
