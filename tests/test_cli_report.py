@@ -179,7 +179,7 @@ def test_what_fails_is_listed_and_does_not_stop_the_rest(
     for name in ("bad.npz", "two.v2.npz"):
         (predictions / name).unlink()
     assert main(arguments) == 1
-    (structures / "one.pdb").unlink()
+    (structures / "one.pdb").write_text(structure_text())
     assert main(arguments) == 0
     assert not (out / "failures.tsv").exists()
 
@@ -208,6 +208,7 @@ def test_a_comparison_may_be_a_file_of_another_program(tmp_path: Path, terminal:
         (["one.npz", "--compare", "two.npz", "-o", "x.html"], ["two.npz"]),
         (["one.npz", "--alignments", "twice", "-o", "x.html"], ["one.a3m", "one.sto", "same id"]),
         (["one.npz", "--compare", "twice", "-o", "x.html"], ["one.a3m", "one.sto", "compared"]),
+        (["one.npz", "--structures", "empty", "-o", "x.html"], ["empty", "no structure", "'one'"]),
         (["one.npz", "-o", "one.a3m/x.html"], ["one.a3m"]),
     ],
 )

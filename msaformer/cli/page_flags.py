@@ -21,7 +21,9 @@ _OPTIONS: Final = (
         "--structure", type=_FILE, metavar="FILE", help="mmCIF or PDB file: shows the true contacts and 3D."
     ),
     click.option(
-        "--chain", metavar="C", help="Chain, by label or author id; the best match to the query if left out."
+        "--chain",
+        metavar="C",
+        help="Chain, by label or author id, of a complex one each (A,B); the best match if left out.",
     ),
     click.option(
         "--alignment", type=_FILE, metavar="FILE", help="The alignment predicted from: shows its coverage."

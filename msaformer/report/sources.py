@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -92,24 +92,42 @@ def page_name(prediction: str | Path) -> str:
 def match_sources(targets: dict[str, Path], folders: SourceFolders) -> list[PageSource]:
     """Find the files of each target (name to prediction) in `folders`; raises OSError when one cannot be listed.
 
-    Raises PipelineError or PredictionError when two files of a folder claim one target.
+    Raises PipelineError or PredictionError when two files of a folder claim one target, and PredictionError when a
+    folder has none for any target: it is hardly the one that was meant.
     """
-    structures, alignments, compare = (
-        () if folder is None else os.listdir(folder)
-        for folder in (folders.structures, folders.alignments, folders.compare)
-    )
-    structure_names, alignment_names = frozenset(structures), frozenset(alignments)
-    sources = []
-    for name, prediction in targets.items():
-        source = PageSource(name, prediction)
-        if folders.structures and (found := structure_named(name, structure_names)):
-            source = replace(source, structure=folders.structures / found)
-        if folders.alignments and (found := alignment_named(name, alignment_names)):
-            source = replace(source, alignment=folders.alignments / found)
-        if folders.compare and (found := scores_named(name, compare)):
-            source = replace(source, compare=folders.compare / found)
-        sources.append(source)
-    return sources
+    structures = _matched(targets, folders.structures, structure_named, "structure (.cif, .pdb)")
+    alignments = _matched(targets, folders.alignments, alignment_named, "alignment")
+    compare = _matched(targets, folders.compare, scores_named, "prediction or score file")
+    return [
+        PageSource(
+            name,
+            prediction,
+            structure=structures.get(name),
+            alignment=alignments.get(name),
+            compare=compare.get(name),
+        )
+        for name, prediction in targets.items()
+    ]
+
+
+def _matched(
+    targets: Collection[str],
+    folder: Path | None,
+    named: Callable[[str, Collection[str]], str | None],
+    kind: str,
+) -> dict[str, Path]:
+    if folder is None:
+        return {}
+    present: dict[str, list[str]] = {}
+    for file in sorted(os.listdir(folder)):
+        present.setdefault(_stem(file), []).append(file)
+    found = {name: file for name in targets if (file := named(name, present.get(name, ()))) is not None}
+    if not found:
+        example = next(iter(targets))
+        raise PredictionError(
+            f"{folder}: no {kind} in this folder is named as a prediction, such as {example!r}; is it the right folder?"
+        )
+    return {name: folder / file for name, file in found.items()}
 
 
 def scores_named(name: str, present: Collection[str]) -> str | None:
@@ -120,8 +138,8 @@ def scores_named(name: str, present: Collection[str]) -> str | None:
     >>> scores_named("T1049", ["T1049.mat.gz", "T1049.v2.npz"])
     'T1049.mat.gz'
     """
-    candidates = sorted(other for other in present if other.startswith(f"{name}.") and _stem(other) == name)
-    preferred = [other for suffix in (SUFFIX, ".rr") for other in candidates if other == f"{name}{suffix}"]
+    candidates = [file for file in present if _stem(file) == name]
+    preferred = [file for file in (f"{name}{SUFFIX}", f"{name}.rr") if file in candidates]
     if not preferred and len(candidates) > 1:
         raise PredictionError(
             f"{candidates[0]} and {candidates[1]} may both be compared with {name!r}; leave one out of the folder"
@@ -130,8 +148,10 @@ def scores_named(name: str, present: Collection[str]) -> str | None:
 
 
 def _stem(name: str) -> str:
+    """A file's name without its last suffix, and without that of compression after it."""
     for suffix in COMPRESSION_SUFFIXES:
-        name = name.removesuffix(suffix)
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
     return os.path.splitext(name)[0]
 
 
