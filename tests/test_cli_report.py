@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 import re
 from pathlib import Path
@@ -12,9 +13,11 @@ from page_parser import PageParser
 from report_cases import SEQUENCE, chain_like_distances, prediction_from
 from tiny_structures import pdb, residue
 
+from data_tools.pipeline import inputs
 from msaformer.cli import main
 from msaformer.metrics import precision_table, top_pairs
 from msaformer.prediction import Prediction, load_prediction
+from msaformer.report import sources
 from msaformer.report.truth import read_truth
 
 NAMES = {"A": "ALA", "C": "CYS", "D": "ASP", "E": "GLU", "F": "PHE", "G": "GLY", "H": "HIS", "I": "ILE"} | {
@@ -61,6 +64,11 @@ def predictions(tmp_path: Path) -> Path:
         saved(folder, name)
     (folder / "one.csv").write_text("of predict")
     return folder
+
+
+def test_the_examples_of_names_hold() -> None:
+    assert doctest.testmod(sources).failed == 0
+    assert doctest.testmod(inputs).failed == 0
 
 
 def test_one_prediction_is_one_file_that_holds_everything(

@@ -119,15 +119,16 @@ def _matched(
     if folder is None:
         return {}
     present: dict[str, list[str]] = {}
-    for file in sorted(os.listdir(folder)):
-        present.setdefault(_stem(file), []).append(file)
-    found = {name: file for name in targets if (file := named(name, present.get(name, ()))) is not None}
+    for inside in sorted(os.listdir(folder)):
+        present.setdefault(_stem(inside), []).append(inside)
+    chosen = {name: named(name, present.get(name, ())) for name in targets}
+    found = {name: folder / file for name, file in chosen.items() if file is not None}
     if not found:
         example = next(iter(targets))
         raise PredictionError(
             f"{folder}: no {kind} in this folder is named as a prediction, such as {example!r}; is it the right folder?"
         )
-    return {name: folder / file for name, file in found.items()}
+    return found
 
 
 def scores_named(name: str, present: Collection[str]) -> str | None:
