@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
 ]
-VERMILION = (0xD5, 0x5E, 0x00)
+GOLD = (0xB8, 0x86, 0x0B)  # of picked residues
 ATTACK = '</script><img src=x onerror="document.title=1">\u202e"=1+1'
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -126,6 +126,26 @@ def test_a_panel_is_shown_where_it_has_data_and_nowhere_else(watched, full, bare
     assert "weights" in page.locator("#identity").inner_text()
 
 
+def test_panels_of_one_residue_and_one_sequence_are_drawn(watched, tmp_path):
+    positions = chain_like_positions(1)
+    attention = AttentionMaps(np.zeros((1, 2), dtype=np.int32), np.ones((1, 1, 1), dtype=np.float32))
+    prediction = prediction_from(pairwise_distances(positions), "A", attention=attention)
+    path = tmp_path / "page.html"
+    write_report(prediction, path, truth=make_truth(positions), alignment=make_alignment("A", rows=1))
+    page = watched.open(path)
+    assert not page.locator("#calibration-card").is_visible()  # no pair to judge
+    page.locator("#coverage").press("Home")
+    text = page.locator("#coverage-column").inner_text()
+    assert (
+        text.replace("\u202f", " ") == "Ala 1 (A:101) · 1 of 1 sequences, gaps 0 % · Neff 1 of 1 · Ala 100 %"
+    )
+    assert "half of Neff in 1 of 1 sequences" in page.locator("#weights-card .tag").inner_text()
+    page.locator("#attention-card button").click()
+    assert page.locator("#attention-card button").get_attribute("aria-pressed") == "true"
+    for button in ("#save-svg", "#save-png", "#coverage-card .save"):
+        assert save(page, button, tmp_path).stat().st_size > 500
+
+
 def test_a_column_tells_what_it_holds_and_picks_its_residue(watched, full):
     path, _, _, alignment = full
     page = watched.open(path)
@@ -145,14 +165,14 @@ def test_a_column_tells_what_it_holds_and_picks_its_residue(watched, full):
     percents = [int(share.split()[1].split("\u202f")[0]) for share in text.split("·")[-1].split(",")]
     assert percents == sorted(percents, reverse=True)
     page.mouse.move(5, 5)
-    before = count_near(pixels(page, "#coverage"), VERMILION)
+    before = count_near(pixels(page, "#coverage"), GOLD)
     page.mouse.click(*column_position(page, column))
     page.mouse.move(5, 5)
     assert readout.inner_text() == text
-    one = count_near(pixels(page, "#coverage"), VERMILION) - before
+    one = count_near(pixels(page, "#coverage"), GOLD) - before
     assert one > 100
     picked(page)
-    assert count_near(pixels(page, "#coverage"), VERMILION) - before > 1.5 * one
+    assert count_near(pixels(page, "#coverage"), GOLD) - before > 1.5 * one
     page.locator("#coverage").press("Home")
     page.locator("#coverage").press("ArrowRight")
     assert readout.inner_text().startswith("Cys 2")

@@ -38,7 +38,7 @@ function attentionWords({ pool, maps, total }, left) {
 }
 
 function headButton(head, side) {
-  const button = make("button", "head");
+  const button = make("button", "attention-head");
   button.type = "button";
   button.setAttribute("aria-pressed", "false");
   const canvas = document.createElement("canvas");

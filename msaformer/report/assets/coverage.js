@@ -2,7 +2,7 @@
 // column as a line over them, and Neff per column in a strip below. columns.js asks it what lies where.
 
 const COVERAGE_MARGIN = { left: 58, right: 14, top: 8, bottom: 40 };
-const STRIP = { gap: 14, height: 58 }; // pixels between picture and strip of Neff, and its height
+const STRIP = { gap: 18, height: 58 }; // pixels between picture and strip of Neff, and its height
 
 async function unpackCoverage(raw, length) {
   const [bits, identity, counts, neff, frequent, percents] = await Promise.all(
@@ -134,7 +134,7 @@ class CoveragePicture {
     };
     for (const column of this.marked) {
       frame(column, "halo", 5);
-      frame(column, "false", 2);
+      frame(column, "residue", 2);
       this.arrow(column);
     }
     if (this.hovered !== null) frame(this.hovered, "pick", 0);
@@ -143,7 +143,7 @@ class CoveragePicture {
   arrow(column) {
     const { context, strip } = this;
     const [x, y] = [(this.x(column) + this.x(column + 1)) / 2, strip.top + strip.height + 1];
-    context.fillStyle = colour("false");
+    context.fillStyle = colour("residue");
     context.beginPath();
     context.moveTo(x, y);
     context.lineTo(x - 5, y + 7);
@@ -171,16 +171,15 @@ class CoveragePicture {
     }
     context.textAlign = "right";
     context.textBaseline = "middle";
-    this.scale(plot, coverage.depth, plot.height / 50);
-    this.scale(strip, coverage.total, 2);
+    this.scale(plot, coverage.depth, steps(0, coverage.depth, plot.height / 50).filter(Number.isInteger));
+    this.scale(strip, coverage.total, [0, coverage.total]);
     this.title("sequences", plot);
     this.title("Neff", strip);
   }
 
-  scale(box, most, count) {
-    for (const tick of steps(0, most, count)) {
-      const y = box.top + box.height * (1 - tick / most);
-      if (box === this.strip || y > box.top - 1) this.context.fillText(tick.toLocaleString("en"), box.left - 6, y);
+  scale(box, most, ticks) {
+    for (const tick of ticks) {
+      this.context.fillText(decimals(tick), box.left - 6, box.top + box.height * (1 - tick / most));
     }
   }
 
