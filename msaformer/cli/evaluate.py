@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from msaformer.cli.bars import with_bars
-from msaformer.cli.messages import json_text, print_picture
+from msaformer.cli.messages import json_text, print_picture, print_text
 from msaformer.cli.pictures import draw_evaluation
 from msaformer.cli.score_inputs import QueryFlags, query_options, read_sources, read_structure
 from msaformer.cli.terminal import draw_option
@@ -68,7 +68,7 @@ def command(
     if output == "json":
         click.echo(json_text(to_json(evaluated, str(structure), truth)))
     elif output == "csv":
-        click.echo(to_csv(evaluated))
+        print_text(to_csv(evaluated))
     else:
         _print_tables(evaluated, str(structure), truth, draw)
 

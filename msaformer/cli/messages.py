@@ -38,6 +38,14 @@ def print_path(path: Path) -> None:
         click.echo(one_line(str(path)) if sys.stdout.isatty() else os.fsencode(path))
 
 
+def print_text(text: str) -> None:
+    """Print lines that hold names from files: as they are for a script, fit to be shown for a terminal."""
+    if sys.stdout.isatty():
+        text = "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
+    with hidden():
+        click.echo(text)
+
+
 def print_picture(text: str) -> None:
     """Print a drawing of this package with its escape codes, which click would take out for a pipe."""
     with hidden():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+
+from msaformer.cli.messages import progress_is_shown
 
 if TYPE_CHECKING:
     from msaformer.config import Config
@@ -75,7 +76,7 @@ def command(
 
         click.echo(dump_config(load()), nl=False)
         return
-    _train(context, load, resume=resume, show_progress=sys.stderr.isatty() and not no_progress)
+    _train(context, load, resume=resume, show_progress=progress_is_shown() and not no_progress)
 
 
 def _load(path: Path, overrides: tuple[str, ...]) -> Config:
