@@ -21,7 +21,7 @@ _PDB_RECORD: Final = re.compile(
 )
 _CATEGORIES: Final = ("_entity", "_entity_poly", "_entity_poly_seq", "_struct_asym", "_atom_site")
 """What the chains of an mmCIF file are made of."""
-_NAMELESS: Final = "_"
+NAMELESS: Final = "_"
 _FIRST_LINE: Final = re.compile(r"^[^#\s].*$", re.MULTILINE)  # that is no comment
 _ATOM_RECORD: Final = re.compile(r"^(?:ATOM  |HETATM).*$", re.MULTILINE)
 _RESIDUE_NUMBER: Final = re.compile(r" *-?\d+|[A-Za-z][0-9A-Za-z]{3}")  # or hybrid-36, beyond 9999
@@ -130,11 +130,11 @@ def _name_nameless_chains(structure: gemmi.Structure) -> None:
 
 def _split_nameless(chain: gemmi.Chain, *, by_segment: bool) -> list[gemmi.Chain]:
     if not by_segment:
-        chain.name = _NAMELESS
+        chain.name = NAMELESS
         return [chain]
     parts: list[gemmi.Chain] = []
     for residue in chain:
-        name = residue.segment.strip() or _NAMELESS
+        name = residue.segment.strip() or NAMELESS
         if not parts or parts[-1].name != name:
             parts.append(gemmi.Chain(name))
         parts[-1].add_residue(residue)

@@ -260,6 +260,16 @@ def test_numbers_of_a_score_file_can_start_anywhere(tmp_path: Path, terminal: Te
     terminal.shows_one_error("give --sequence or --alignment too")
 
 
+def test_names_in_files_do_nothing_in_a_table(tmp_path: Path, terminal: Terminal) -> None:
+    path = tmp_path / "x\x1b[31m.rr"
+    path.write_text(f"PFRMAT RR\nTARGET =1+1\nMODEL 1\n{QUERY}\n1 20 0 8 0.5\nEND\n")
+    for flags in ([], ["--csv"], ["--json"]):
+        assert main(["evaluate", str(path), *STRUCTURE, *flags]) == 0
+        out = terminal.read()[0]
+        assert "\x1b" not in out
+        assert ("'=1+1" in out) == (flags == ["--csv"])
+
+
 def test_files_of_two_proteins_are_not_compared(predicted: Path, tmp_path: Path, terminal: Terminal) -> None:
     path = tmp_path / "other.rr"
     path.write_text("PFRMAT RR\nMODEL 1\nMKVLAAGICR\n1 8 0 8 0.5\nEND\n")

@@ -404,6 +404,15 @@ def test_an_archive_of_something_else_lists_what_it_holds(tmp_path: Path) -> Non
         read_pair_scores(tmp_path / "x.npz")
 
 
+def test_a_small_file_that_expands_without_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("msaformer.report.score_files.MAX_BYTES", 10_000)
+    path = write(tmp_path, gzip.compress(b"1 9 0.5\n" * 2000), "x.rr.gz")
+    with pytest.raises(ScoreFileError, match="holds more than 10,000 bytes"):
+        read_pair_scores(path, QUERY)
+
+
 def test_numbers_must_increase_one_a_residue(tmp_path: Path) -> None:
     for numbers in (range(9), (1, 1, *range(3, 11))):
         with pytest.raises(PredictionError, match="one a residue of the query, increasing"):

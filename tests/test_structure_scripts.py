@@ -65,12 +65,33 @@ def with_awkward_chains(folder: Path) -> Path:
     return path
 
 
+def without_chains(folder: Path, *segments: str) -> Path:
+    """Copies of DHFR, as of molecular dynamics: segments are named and no chain; all but the last lie elsewhere."""
+    lines = gzip.decompress(example.STRUCTURE.read_bytes()).decode().splitlines()
+    atoms = [
+        f"{line[:21]} {line[22:30]}{float(line[30:38]) + 50 * (segment != segments[-1]):8.3f}{line[38:72]}{segment:<4}"
+        f"{line[76:]}"
+        for segment in segments
+        for line in lines
+        if line.startswith("ATOM")
+    ]
+    path = folder / f"{'_'.join(segments)}.pdb"
+    path.write_text("\n".join([*atoms, "END", ""]))
+    return path
+
+
 @pytest.mark.skipif(not Path("/usr/bin/pymol").exists(), reason="Debian's PyMOL is not installed")
 def test_pymol_draws_every_pair_between_the_atoms_that_are_meant(tmp_path: Path) -> None:
     shutil.copy(example.STRUCTURE, tmp_path / "dhfr.pdb.gz")
     (tmp_path / "trypsin.pdb").write_bytes(gzip.decompress(TRYPSIN.read_bytes()))
     awkward = with_awkward_chains(tmp_path)
-    cases = [(tmp_path / "dhfr.pdb.gz", "A"), (tmp_path / "trypsin.pdb", "E"), (awkward, "+")]
+    cases = [
+        (without_chains(tmp_path, ""), "_"),
+        (without_chains(tmp_path, "PROA", "PROB"), "PROB"),
+        (tmp_path / "dhfr.pdb.gz", "A"),
+        (tmp_path / "trypsin.pdb", "E"),
+        (awkward, "+"),
+    ]
     (tmp_path / "look.py").write_text(LOOK)
     script, expected = [], []
     for k, (path, name) in enumerate(cases):
@@ -168,7 +189,7 @@ def test_a_chain_that_chimerax_cannot_name_counts_as_absent(tmp_path: Path) -> N
         save_chimerax(contacts, truth, tmp_path / "x.pb")
     assert not list(tmp_path.iterdir())
     save_pymol(contacts, truth, tmp_path / "x.pml")
-    assert r"chain A\ B and" in (tmp_path / "x.pml").read_text()
+    assert r"(chain A\ B or " in (tmp_path / "x.pml").read_text()
 
 
 def test_no_name_breaks_out_of_a_comment_or_a_selection(tmp_path: Path) -> None:

@@ -137,7 +137,10 @@ def to_csv(files: Sequence[Evaluated]) -> str:
         for row in tree["ranges"]:
             cells = of_file | row
             writer.writerow(
-                {key: safe_cell(value) if isinstance(value, str) else value for key, value in cells.items()}
+                {
+                    key: safe_cell(one_line(value)) if isinstance(value, str) else value
+                    for key, value in cells.items()
+                }
             )
     return text.getvalue().rstrip("\n")
 
@@ -186,7 +189,9 @@ def _calibration(one: Evaluated) -> list[str]:
     error = one.comparison.expected_calibration_error
     if error is None or math.isnan(error):
         return []
-    return [f"probabilities are off by {error:.3f} on average (expected calibration error)"]
+    return [
+        f"probabilities are off by {error:.3f} on average (expected calibration error of listed pairs 6 or more apart)"
+    ]
 
 
 def _precisions(row: RangeScore, length: int) -> str:

@@ -23,7 +23,7 @@ from msaformer.report.score_formats.named_columns import is_header, read_table
 from msaformer.report.score_formats.pair_rows import PairRows, Query, known_sequence, place
 from msaformer.report.score_formats.score_matrix import is_row_of_numbers, read_matrix
 
-MAX_BYTES: Final = 2**30  # of text: CCMpred's matrix of 6,000 residues, 27 bytes a number
+MAX_BYTES: Final = 2**29  # of text: CCMpred's matrix of 4,400 residues, 27 bytes a number
 _ZIP: Final = b"PK\x03\x04"
 _MSGPACK_OF_CCMPRED: Final = re.compile(rb"[\x80-\x8f]\xa6format")  # a map whose first key is "format"
 _NO_TEXT: Final = re.compile(rb"[\x00-\x08\x0e-\x1f]")

@@ -19,6 +19,7 @@ from typing import Final
 import pandas as pd
 
 from data_tools.atomic import atomic_path
+from data_tools.structure_file import NAMELESS
 from msaformer.errors import PredictionError
 from msaformer.report.contact_list import ContactList
 from msaformer.report.exports import word
@@ -28,6 +29,9 @@ CLASSES: Final = (("true", "0072B2"), ("false", "D55E00"), ("unjudged", "999999"
 """Name and colour (Okabe & Ito) of contacts that are closer than 8 Å, that are not, and of unknown distance."""
 RADIUS_ANGSTROM: Final = 0.15  # thin beside a cartoon's 0.25 Å coil, thick enough to be seen
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_]+")
+_CHIMERAX_CHAIN: Final = re.compile(
+    r"(?!_$)[A-Za-z0-9_]+"
+)  # a chain without a name (`NAMELESS`) cannot be named
 _PRINTABLE: Final = re.compile(r"[ -~]*")  # a line end in a chain's id would end the command
 
 
@@ -92,7 +96,7 @@ def _drawn(
     contacts: ContactList, truth: Truth, *, needs_plain_chains: bool = False
 ) -> tuple[list[tuple[str, tuple[_End, _End]]], int]:
     """Class and ends of each pair that the structure has both residues of, and the number of the others."""
-    usable = _PLAIN if needs_plain_chains else _PRINTABLE
+    usable = _CHIMERAX_CHAIN if needs_plain_chains else _PRINTABLE
     ends = [
         end if end is not None and usable.fullmatch(end.chain) else None for end in _ends(contacts, truth)
     ]
@@ -138,16 +142,24 @@ def _head(contacts: ContactList, drawn: list[tuple[str, tuple[_End, _End]]], lef
 
 def _pymol(end: _End) -> str:
     """The first atom of that name: of alternate places one is enough."""
-    return f"first (chain {_pymol_word(end.chain)} and resi {_pymol_word(end.number)} and name {end.atom})"
+    return f"first ({_pymol_chain(end.chain)} and resi {_pymol_word(end.number)} and name {end.atom})"
+
+
+def _pymol_chain(name: str) -> str:
+    """A chain; where the file names none, `data_tools` calls it by its segment, or `NAMELESS`."""
+    word_ = _pymol_word(name)
+    if name == NAMELESS:
+        return f'chain {word_}+""'
+    return f"chain {word_}" if len(name) == 1 else f'(chain {word_} or (chain "" and segi {word_}))'
 
 
 def _pymol_word(text: str) -> str:
     r"""A name that PyMOL takes letter for letter: what could mean something to it stands behind a backslash.
 
-    >>> _pymol_word("A"), _pymol_word("-5"), _pymol_word("")
-    ('A', '\\-5', '""')
+    >>> _pymol_word("A"), _pymol_word("-5")
+    ('A', '\\-5')
     """
-    return "".join(letter if _PLAIN.fullmatch(letter) else f"\\{letter}" for letter in text) or '""'
+    return "".join(letter if _PLAIN.fullmatch(letter) else f"\\{letter}" for letter in text)
 
 
 def _write(lines: list[str], path: str | Path) -> None:
