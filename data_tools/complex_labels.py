@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Final
@@ -25,9 +26,7 @@ from data_tools.structure import Chain, describe_chains, select_chain
 ABSENT: Final = "-"
 """In place of a name: the structure does not hold this chain."""
 _TOUCHING_ANGSTROM: Final = 8.0  # between contact atoms: a contact
-_SAME_PROTEIN: Final = (
-    0.9  # of the identical residues of the best match: another copy, less of which is modelled
-)
+_SAME_PROTEIN: Final = 0.9  # of the best match's identical residues: another copy, of which less is modelled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,8 +52,8 @@ def label_chains(
     """Labels of each of `queries`, None for one that the structure does not hold.
 
     `names` are the structure's chains in the order of `queries`, `ABSENT` for none; without names each finds its best
-    match, and has to have one, which another may take from it if it is another copy. `source` names the file in errors.
-    Raises ChainNotFoundError for a name that no chain has and for another number of names than queries,
+    match, and has to have one; only where the file has fewer copies of it than the query, the last are None. `source`
+    names the file in errors. Raises ChainNotFoundError for a name that no chain has and for another number of names than queries,
     ChainMismatchError where a chain is not the query's, or the same for two copies.
     """
     found = (
@@ -109,39 +108,49 @@ def _overlap(one: Labels, other: Labels) -> bool:
 def _best_chains(
     queries: Sequence[QueryChain], chains: Sequence[Chain], source: str | Path
 ) -> list[Chain | None]:
-    """One chain for each query: the best match of the first, then those that touch what was chosen before."""
+    """One chain for each query: first for the one with the fewest copies, then those that touch what is taken."""
     copies = [_copies(query, chains, source) for query in queries]
-    chosen: dict[int, int | None] = {0: copies[0][0]}
+    chosen: dict[int, int | None] = {}
     places: dict[int, list[int]] = {}  # of a chain that is taken, those that serve already
 
-    def place(number: int, copy: int) -> list[int]:
-        index = match_query(queries[number].sequence, chains[copy], queries[number].residue_index).index
-        return index[index >= 0].tolist()
+    @cache
+    def contacts(one: int, other: int) -> int:
+        return _count_contacts(chains[one], chains[other])
 
-    places[copies[0][0]] = place(0, copies[0][0])
+    def take(number: int, copy: int) -> None:
+        chosen[number] = copy
+        places[copy] = places.get(copy, []) + _places(queries[number], chains[copy])
+
+    def preference(option: tuple[int, int]) -> tuple[int, ...]:
+        """The larger, the sooner: contacts with what is taken, then in the order of the query and of the file."""
+        number, copy = option
+        touching = sum(contacts(copy, other) for other in places if copy not in places)
+        return touching, -number, chains[copy].num_resolved, -copy
+
+    rarest = min(range(len(queries)), key=lambda number: len(copies[number]))
+    take(rarest, copies[rarest][0])
     while len(chosen) < len(queries):
         options: list[tuple[int, int]] = []
-        for number in range(len(queries)):
-            if number in chosen:
-                continue
+        for number in set(range(len(queries))) - set(chosen):
             free = [copy for copy in copies[number] if copy not in places]
-            free = free or [c for c in copies[number] if not set(places[c]) & set(place(number, c))]
+            free = free or [
+                copy
+                for copy in copies[number]
+                if not set(places[copy]) & set(_places(queries[number], chains[copy]))
+            ]
             options += [(number, copy) for copy in free]
             if not free:
                 chosen[number] = None
         if options:
-            number, copy = max(options, key=lambda pair: _preference(pair, list(places), chains))
-            chosen[number] = copy
-            places[copy] = places.get(copy, []) + place(number, copy)
+            take(*max(options, key=preference))
     return [None if (k := chosen[number]) is None else chains[k] for number in range(len(queries))]
 
 
-def _preference(pair: tuple[int, int], taken: list[int], chains: Sequence[Chain]) -> tuple[int, ...]:
-    """How soon a copy is taken for a chain of the query: contacts with those taken, then the order of the query."""
-    number, copy = pair
-    others = [] if copy in taken else taken
-    contacts = sum(_count_contacts(chains[copy], chains[other]) for other in others)
-    return contacts, -number, chains[copy].num_resolved, -copy
+def _places(query: QueryChain, chain: Chain) -> list[int]:
+    """Where in the chain the query's residues are."""
+    index = match_query(query.sequence, chain, query.residue_index).index
+    found: list[int] = index[index >= 0].tolist()
+    return found
 
 
 def _copies(query: QueryChain, chains: Sequence[Chain], source: str | Path) -> list[int]:

@@ -239,6 +239,27 @@ def test_chains_of_long_names_are_written_by_letter_and_parts_of_one_chain_share
     assert set(residues_of(text)) == {("A", k + 1) for k in range(27)}
 
 
+def test_a_chain_among_more_than_the_pdb_format_has_letters_for_is_found(tmp_path: Path) -> None:
+    names = [f"{letter}{number}" for letter in "ABCDEFG" for number in range(10)]
+    atoms = [atom for k, name in enumerate(names) for atom in chain_atoms(FIRST, name, 50.0 * k)]
+    atoms += chain_atoms(SECOND, "ZZ", 50.0 * 42 + 6)
+    monomers = {name: seqres(FIRST) for name in names} | {"ZZ": seqres(SECOND)}
+    path = save(tmp_path, mmcif(atoms, monomers))
+    assert read_truth(prediction_of(SECOND, FIRST), path).chains == ("ZZ", "E2")  # the 42nd, beside it
+    assert read_truth(prediction_of(FIRST, SECOND), path).chains == ("E2", "ZZ")
+    assert read_truth(prediction_of(FIRST), path).chains == ("A0",)
+    text = structure_text(path, read_truth(prediction_of(FIRST, SECOND), path, "G9,ZZ"))
+    assert {chain for chain, _ in residues_of(text)} == {"A", "B"}
+
+
+def test_chains_of_one_residue_are_chains(tmp_path: Path) -> None:
+    atoms = [*chain_atoms("M", "A", 0.0), *chain_atoms("K", "B", 5.0)]
+    truth = read_truth(prediction_of("M", "K"), save(tmp_path, mmcif(atoms, {"A": ["MET"], "B": ["LYS"]})))
+    assert truth.chains == ("A", "B")
+    np.testing.assert_array_equal(truth.distances, [[0, 5], [5, 0]])
+    assert truth.secondary_structure == "  "  # of Cα and Cβ alone
+
+
 def test_what_the_viewer_s_format_cannot_hold_is_refused(tmp_path: Path) -> None:
     path = dimer(tmp_path)
     truth = read_truth(prediction_of(FIRST, SECOND), path)
