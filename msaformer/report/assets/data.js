@@ -140,6 +140,11 @@ class Protein {
     return this.raw.numbers ? this.raw.numbers[i] : i + 1;
   }
 
+  /** The same, of a complex with the chain: "B:16". */
+  place(i) {
+    return this.chains.length > 1 ? `${this.chains[this.chainIndex[i]].name}:${this.number(i)}` : String(this.number(i));
+  }
+
   /** "Lys 16", of a complex "Lys 16 (B)". */
   residue(i) {
     const letter = this.sequence[i];
@@ -163,7 +168,7 @@ class Protein {
   /** Rows [label, text, class] that describe a pair, for the tooltip and the picked contact. */
   describe(pair) {
     const { raw, truth } = this;
-    const rows = [["query", `${this.number(pair.i)} – ${this.number(pair.j)}`]];
+    const rows = [["query", `${this.place(pair.i)} – ${this.place(pair.j)}`]];
     if (truth) {
       rows.push(["SEQRES", [pair.i, pair.j].map((k) => truth.seqres[k] || "–").join(" – ")]);
       rows.push(["structure", `${this.author(pair.i)} – ${this.author(pair.j)}`]);

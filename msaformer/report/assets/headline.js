@@ -22,9 +22,9 @@ function fillHeader(raw) {
 }
 
 function whatWords(raw) {
-  const chains = raw.chains.length > 1 ? ` in ${raw.chains.length} chains (${raw.chains.map((chain) => chain.name).join(", ")})` : "";
+  const chains = raw.chains.length > 1 ? ` of ${raw.chains.length} chains (${raw.chains.map((chain) => chain.name).join(", ")})` : " of this protein";
   const source = raw.depth > 1 ? `an alignment of ${raw.depth.toLocaleString("en")} sequences` : "its sequence alone";
-  return [["Which of its "], [`${raw.sequence.length} residues`, true], [`${chains} touch each other, predicted from ${source}: a pair counts as a contact when its Cβ atoms are closer than ${raw.contactAngstrom} Å.`]];
+  return [["Which of the "], [`${raw.sequence.length} residues`, true], [`${chains} touch each other, predicted from ${source}. Two residues are in contact when their Cβ atoms are closer than ${raw.contactAngstrom} Å.`]];
 }
 
 function judgedWords(raw) {
@@ -65,7 +65,7 @@ function whereWords(best) {
   if (groups.length === 0) return null;
   const span = (low, high) => (low === high ? protein.residue(low) : `${protein.number(low)}–${protein.number(high)}${chainName(low)}`);
   const chainName = (k) => (protein.chains.length > 1 ? ` (${protein.chains[protein.chainIndex[k]].name})` : "");
-  const words = groups.map((group) => `${span(...group.i)} with ${span(...group.j)} (${group.count})`);
+  const words = groups.map((group, k) => `${span(...group.i)} with ${span(...group.j)} (${group.count}${k ? "" : " pairs"})`);
   return [[protein.truth ? "Most of the right ones join residues " : "Most of them join residues "], [listed(words), true], ["."]];
 }
 
@@ -98,7 +98,7 @@ function fillScore(chosen) {
   if (protein.truth) {
     const chance = chosen.natives.length / Math.max(natives.knownWithin(chosen.range), 1);
     byId("score-value").textContent = judged ? about + percent(right / judged) : "–";
-    byId("score-text").textContent = `precision: ${right} of ${judged}, by chance ${(100 * chance).toFixed(1)}\u202f%\nfound: ${right} of ${chosen.natives.length} contacts, ${percent(right / Math.max(chosen.natives.length, 1))}`;
+    byId("score-text").textContent = `precision: ${right} of ${judged} (chance ${(100 * chance).toFixed(1)}\u202f%)\nfinds ${percent(right / Math.max(chosen.natives.length, 1))} of ${chosen.natives.length} contacts`;
     byId("rival-value").textContent = rival && rival.judged ? percent(rival.right / rival.judged) : "–";
     byId("rival-text").textContent = rival ? `${protein.compare.method}\n${rival.right} of ${rival.judged}` : "";
   } else {

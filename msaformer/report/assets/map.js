@@ -180,11 +180,12 @@ class MapPicture {
   /** A band on row and column of the picked residue. */
   drawResidue() {
     const { context, residue } = this;
-    const width = Math.max(this.scale, 5);
-    context.globalAlpha = 0.22;
-    this.stroke(this.cross(residue, residue), colour("residue"), width);
+    const lines = this.cross(residue, residue);
+    context.globalAlpha = 0.3;
+    this.stroke(lines, colour("residue"), Math.max(this.scale, 5));
     context.globalAlpha = 1;
-    this.stroke(this.cross(residue, residue), colour("residue"), 1);
+    this.stroke(lines, colour("halo"), 3.4);
+    this.stroke(lines, colour("residue"), 1.8);
   }
 
   /** Ring the picked pair on both sides of the diagonal. */

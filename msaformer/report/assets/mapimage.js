@@ -108,8 +108,14 @@ class MapImages {
     this.paint(words, side, pool, this.layers.layer(upper), true);
     if (lower === "natives") this.paintNatives(words, side, pool, natives);
     else if (lower) this.paint(words, side, pool, this.layers.layer(lower), false);
+    if (upper === "distance") this.paintDiagonal(words, side); // a residue is 0 Å from itself
     finish();
     return canvas;
+  }
+
+  paintDiagonal(words, side) {
+    const { palette } = this.layers.layer("distance");
+    for (let k = 0; k < side; k++) words[k * side + k] = palette[0];
   }
 
   paint(words, side, pool, { bytes, palette, weight }, isUpper) {

@@ -157,10 +157,10 @@ class StructureView {
     this.viewer.removeAllLabels();
     this.hovered = null;
     const isMine = (pair) => residue === null || pair.i === residue || pair.j === residue;
-    const drawn = this.pairs.filter((pair) => isMine(pair) && this.ends(pair)).slice(0, MAX_CYLINDERS);
+    const drawn = this.pairs.filter((pair) => !pair.mark && isMine(pair) && this.ends(pair)).slice(0, MAX_CYLINDERS);
     this.shapes = ["false", "true"].map((kind) => {
       const shape = this.viewer.addShape({ color: colour(kind), opacity: ends ? FADED : 1 }); // a picked contact stands out
-      for (const pair of drawn) if (pair.kind === kind && !pair.mark) this.cylinder(shape, pair, residue === null ? 0.13 : 0.24);
+      for (const pair of drawn) if (pair.kind === kind) this.cylinder(shape, pair, residue === null ? 0.13 : 0.3);
       return shape;
     });
     this.pickShapes = [];
@@ -197,6 +197,7 @@ class StructureView {
     this.label(`${this.protein.residue(k)} (${this.protein.author(k)})`, this.protein.atom(k));
     for (const pair of pairs.slice(0, MAX_LABELS)) {
       const other = pair.i === k ? pair.j : pair.i;
+      this.sticks(shape, other);
       this.label(this.protein.residue(other), this.protein.atom(other));
     }
   }
