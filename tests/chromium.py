@@ -33,9 +33,12 @@ class Watched:
     def open(self, path, **options):
         return self.open_address(path.as_uri(), **options)
 
-    def open_address(self, address, *, width=1360, height=1000, scheme="light"):
+    def open_address(self, address, *, width=1360, height=1000, scheme="light", touch=False):
         context = self.browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            accept_downloads=True,
+            has_touch=touch,
         )
         self.contexts.append(context)
         page = context.new_page()

@@ -2,7 +2,9 @@
 
 import base64
 import dataclasses
+import re
 import zlib
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -215,3 +217,14 @@ def test_coverage_sorts_by_identity_and_counts_the_whole_alignment():
     assert full.counts.tolist() == [sum(row[k] != 21 for row in alignment.tokens) for k in range(LENGTH)]
     assert np.array_equal(full.counts, few.counts)
     assert full.counts.tolist() == full.covered.sum(axis=0).tolist()
+
+
+def test_what_the_page_says_of_a_neff_is_what_the_model_card_measured():
+    card = (resources.files("msaformer") / "pretrained" / "README.md").read_text(encoding="utf-8")
+    names = {"< 30": 30, "30–100": 100, "100–300": 300, "300–1,000": 1000, "≥ 1,000": None}
+    measured = {limit: [] for limit in names.values()}
+    for name, share in re.findall(r"^\| ([<≥\d,–  ]+) \| \d+ \| (\.\d\d) /", card, re.MULTILINE):
+        measured[names[name]].append(float(share))
+    assert {band.below: [band.low, band.high] for band in payload.NEFF_BANDS} == {
+        limit: [min(shares), max(shares)] for limit, shares in measured.items()
+    }
