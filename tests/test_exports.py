@@ -133,6 +133,25 @@ def test_pairs_of_different_chains_have_no_limit_of_separation(tmp_path):
     assert "A15 B1 0 8 0.500000" in lines
 
 
+def test_complexes_of_any_number_of_chains_come_back(tmp_path):
+    prediction = prediction_from(chain_like_distances(60), "AC" * 30, chain_lengths=(1,) * 60)
+    write_casp_rr(prediction, tmp_path / "t.rr")
+    assert " AH1 0 8 " in (tmp_path / "t.rr").read_text()  # chain 60
+    read = read_pair_scores(tmp_path / "t.rr")
+    np.testing.assert_allclose(
+        read.scores[read.is_listed], prediction.contact_probs[read.is_listed], atol=5e-7
+    )
+    assert read.chain_lengths == (1,) * 60
+
+
+def test_scores_without_a_sequence_are_a_table_without_letters(tmp_path):
+    matrix = np.arange(9, dtype=np.float32).reshape(3, 3)
+    source = PairScores("x", "CCMpred", matrix + matrix.T, ~np.eye(3, dtype=bool), False)
+    save_csv(contact_list(source), tmp_path / "x.csv")
+    assert (tmp_path / "x.csv").read_text() == "i,j,score,separation\n2,3,12,1\n1,3,8,2\n1,2,4,1\n"
+    assert (read_pair_scores(tmp_path / "x.csv", "AAA").scores[~np.eye(3, dtype=bool)] > 0).all()
+
+
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from data_tools.atomic import atomic_path
-from msaformer.chains import LETTERS, chain_letter, chain_of_residue, chain_slices
+from msaformer.chains import chain_letter, chain_of_residue, chain_slices
 from msaformer.errors import PredictionError
 from msaformer.prediction import Prediction
 from msaformer.report.contact_list import MIN_SEPARATION, ContactList, Selection, contact_list
@@ -71,15 +71,11 @@ def save_casp_rr(contacts: ContactList, path: str | Path, *, is_whole: bool = Fa
     CASP a pair that is not listed is not predicted. In a complex residues are counted within their chain, whose letter
     precedes them ("A15"), and the lengths of the chains stand in `REMARK chains A:120 B:80`.
 
-    Raises PredictionError for scores that are no probabilities, without a sequence, and of more than 52 chains.
+    Raises PredictionError for scores that are no probabilities, and without a sequence.
     """
     if not contacts.are_probabilities or contacts.sequence is None:
         lacking = "a sequence" if contacts.sequence is None else f"probabilities; scores of {contacts.method}"
         raise PredictionError(f"{contacts.name}: CASP RR needs {lacking}; write CSV or Parquet instead")
-    if len(contacts.chain_lengths) > len(LETTERS):
-        raise PredictionError(
-            f"{contacts.name}: {len(contacts.chain_lengths)} chains, CASP RR has letters for {len(LETTERS)}; write CSV"
-        )
     probs = contacts.table["prob"].to_numpy()
     is_listed = np.ones(len(probs), dtype=bool)
     if is_whole:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_tools.atomic import atomic_path
-from msaformer.chains import LETTERS, chain_letter, chain_of_residue, chain_slices
+from msaformer.chains import chain_letter, chain_of_residue, chain_slices
 from msaformer.errors import PredictionError
 from msaformer.metrics import CONTACT_ANGSTROM
 from msaformer.report.contact_list import ContactList
@@ -81,8 +81,6 @@ def _check(contacts: ContactList) -> str:
         raise PredictionError(
             f"{contacts.name}: restraints name Cα of Gly, so the sequence must be known; give it (--sequence)"
         )
-    if len(contacts.chain_lengths) > len(LETTERS):
-        raise PredictionError(f"{contacts.name}: {len(contacts.chain_lengths)} chains have no letters each")
     return contacts.sequence
 
 

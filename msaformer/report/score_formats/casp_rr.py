@@ -27,9 +27,9 @@ CONTACT_BOUNDS: Final = ("0", "8")  # Å, d1 and d2 of a contact
 _COLUMNS: Final = {3: 2, 1: 0, 11: 0}
 """Number of columns behind the two residues to the place of the score among them."""
 _MODES: Final = {"1": 1, "2": 11}
-_PAIR: Final = re.compile(r"([A-Za-z]?)([0-9]{1,9})\s+([A-Za-z]?)([0-9]{1,9})\s+(.+)")
+_PAIR: Final = re.compile(r"([A-Za-z]{0,3})([0-9]{1,9})\s+([A-Za-z]{0,3})([0-9]{1,9})\s+(.+)")
 _SEQUENCE: Final = re.compile(r"[A-Za-z-]+")
-_CHAIN_LENGTH: Final = re.compile(r"([A-Za-z]):([0-9]{1,6})")
+_CHAIN_LENGTH: Final = re.compile(r"([A-Za-z]{1,3}):([0-9]{1,6})")
 _MAX_NAME: Final = 200
 
 

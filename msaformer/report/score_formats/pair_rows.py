@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_tools.sequence_match import is_mismatch
-from msaformer.chains import LETTERS
+from msaformer.chains import chain_letter
 from msaformer.errors import ScoreFileError
 from msaformer.pair_scores import PairScores
 
@@ -220,14 +220,14 @@ def _ends(query: Query, length: int) -> tuple[int, int]:
 
 def _chain_offsets(rows: PairRows, length: int, query: Query) -> npt.NDArray[np.int64]:
     """`[R, 2]`, what precedes the chain of each residue; residues are counted within their chain."""
-    names = sorted({name for pair in rows.chains for name in pair}, key=LETTERS.find)
+    names = sorted({name for pair in rows.chains for name in pair})
     lengths = query.chain_lengths or rows.chain_lengths or ((length,) if len(names) == 1 else ())
     if sum(lengths) != length:
         raise ScoreFileError(
             f"{rows.path}: the file names the chains {', '.join(names)}, but their lengths are not known or do not "
             f"make the query's {length} residues; give them with the query (a prediction of the complex)"
         )
-    letters = names if len(lengths) == 1 else list(LETTERS[: len(lengths)])
+    letters = names if len(lengths) == 1 else [chain_letter(number) for number in range(len(lengths))]
     starts = dict(zip(letters, np.cumsum([0, *lengths[:-1]]).tolist(), strict=False))
     ends = dict(zip(letters, lengths, strict=False))
     offsets = np.zeros((len(rows.chains), 2), dtype=np.int64)
