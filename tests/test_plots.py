@@ -390,6 +390,7 @@ def test_the_smallest_proteins_can_be_drawn(length):
     drawn_on = [
         plots.plot_contact_map(prediction, lost),
         plots.plot_contact_map(prediction, distances, compare=prediction),
+        plots.plot_contact_map(np.full((length, length), -1.0)),
         *(plots.plot_distance_map(prediction, lost, show=show) for show in ("expected", "spread", "error")),
         plots.plot_calibration(prediction, lost),
         plots.plot_attention(dataclasses.replace(prediction, attention=maps)),
