@@ -33,7 +33,8 @@ MAX_BYTES = {60: 800_000, 300: 1_100_000, 1000: 2_500_000, 2000: 7_000_000}
 DEPTH = 1500
 LOST = (21, 22, 23)  # residues without coordinates
 FIRST_NUMBER = 11  # the author's, of the first residue
-BLUE, VERMILION, DARKEST = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (8, 48, 107)
+BLUE, VERMILION, INK = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x17, 0x20, 0x2E)
+DARKEST = (8, 48, 107)  # of the map, probability 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,11 +238,11 @@ def check_slider(page, case):
 
 def check_map_to_structure(page, case):
     length = case.prediction.length
-    before = pixels(page, "#viewer canvas")
+    before = dark_pixels(page)
     i, j = best_pairs(case.prediction, case.truth, 1, min_separation=24)[0]
     page.mouse.click(*cell_position(page, i, j, length))
     assert f"{i + 1} – {j + 1}" in page.locator("#picked").inner_text()
-    assert changes(page, "#viewer canvas", before, 100)
+    assert until(page, lambda: dark_pixels(page) > before + 400)  # the labels of both residues
     page.locator("#map").press("Escape")
 
 
@@ -256,7 +257,7 @@ def check_structure_to_map(page):
         if page.locator("#all-contacts").is_visible():
             break
     assert page.locator("#all-contacts").is_visible()
-    assert changes(page, "#map", before, 20)
+    assert until(page, lambda: num_changed(page, before) > 20)
     page.locator("#map").press("Escape")
 
 
@@ -269,7 +270,7 @@ def check_keyboard(page):
     assert f"{i + 1} – {j + 1}" in page.locator("#picked").inner_text()
     before = pixels(page, "#map")
     plot.press("+")
-    assert changes(page, "#map", before, 100)
+    assert until(page, lambda: num_changed(page, before) > 100)
     plot.press("0")
 
 
@@ -294,13 +295,22 @@ def check_downloads(page, case, tmp_path):
     assert "<svg" in save(page, "#save-svg", tmp_path).read_text()[:200]
 
 
-def changes(page, selector, before, count):
-    """Do more than `count` pixels of an element come to differ from `before`? A busy machine draws late."""
+def until(page, claim):
+    """Does `claim` come true? A busy machine draws late."""
     for _ in range(50):
-        if (np.abs(before - pixels(page, selector)).max(axis=-1) > 60).sum() > count:
+        if claim():
             return True
         page.wait_for_timeout(100)
     return False
+
+
+def num_changed(page, before):
+    return int((np.abs(before - pixels(page, "#map")).max(axis=-1) > 60).sum())
+
+
+def dark_pixels(page):
+    """Of the structure, as its labels are."""
+    return count_near(pixels(page, "#viewer canvas"), INK, 30)
 
 
 def listed(page):
