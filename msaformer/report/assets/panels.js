@@ -31,14 +31,14 @@ function fillPrecision({ truth, compare }, length) {
   const head = table.createTHead().insertRow();
   for (const text of ["Range", "L", "L/2", "L/5", "Found"]) head.append(make("th", "", text));
   const body = table.createTBody();
-  truth.precision.forEach((row, k) => {
-    const rival = compare ? compare.precision[k] : null;
+  for (const row of truth.precision) {
+    const rival = (compare && compare.precision.find(({ range }) => range === row.range)) || null;
     const line = body.insertRow();
     const [name, range] = TABLE_RANGES[row.range];
     line.insertCell().append(name, range ? make("small", "", range) : "");
     for (const share of ["p_at_l", "p_at_l2", "p_at_l5"]) line.append(barCell(row[share], rival && rival[share]));
     line.append(foundCell(row, rival, length));
-  });
+  }
   const unknown = `${truth.unresolved} of ${length} residues are not resolved and left out of the ranking. `;
   const match = `The structure's sequence is ${(100 * truth.identity).toFixed(1)}\u202f% identical to the query's.`;
   const second = compare ? ` Below each figure, smaller: ${compare.method}.` : "";
