@@ -222,6 +222,16 @@ def test_hostile_names_in_files_and_paths_are_shown_and_not_obeyed(
             assert "a�[2J�b" in raw
 
 
+def test_the_path_of_a_result_is_exact_for_scripts_and_safe_on_a_terminal(
+    good: Path, tmp_path: Path, random_weights: Path, monkeypatch: pytest.MonkeyPatch, terminal: Terminal
+) -> None:
+    out = tmp_path / "a\x1b[2J\u202eb"
+    command = ["predict", str(good), "-o", str(out), "--weights", str(random_weights), "--overwrite"]
+    assert piped(terminal, command) == f"{out / 'good.npz'}\n"
+    raw = seen(monkeypatch, [*command, "--no-draw", "--no-progress"]).raw
+    assert raw == f"{tmp_path}/a�[2J�b/good.npz\r\n"
+
+
 def test_an_encoding_without_a_sign_is_no_failure(good: Path) -> None:
     command = [sys.executable, "-m", "msaformer", "inspect", str(good)]
     environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
