@@ -53,8 +53,8 @@ def label_chains(
 
     `names` are the structure's chains in the order of `queries`, `ABSENT` for none; without names each finds its best
     match, and has to have one; only where the file has fewer copies of it than the query, the last are None. `source`
-    names the file in errors. Raises ChainNotFoundError for a name that no chain has and for another number of names than queries,
-    ChainMismatchError where a chain is not the query's, or the same for two copies.
+    names the file in errors. Raises ChainNotFoundError for a name that no chain has and for another number of names
+    than queries, ChainMismatchError where a chain is not the query's, or the same for two copies.
     """
     found = (
         _best_chains(queries, chains, source)
