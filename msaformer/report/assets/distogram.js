@@ -65,19 +65,21 @@ function paintDistogram(plot, table, pair, contactAngstrom) {
   plot.words(plot.x((open[0] + open[1]) / 2), plot.bottom + 15, `≥ ${last}`);
   plot.titles("Å between Cβ atoms (Cα for Gly)");
   plot.rule(plot.left, plot.bottom, plot.right, plot.bottom, "axis");
-  plot.words(plot.x(contactAngstrom) + 5, plot.top + 10, `◂ contact, < ${contactAngstrom} Å`, "start", "tiny");
+  const isNear = pair && pair.distance !== null && pair.distance < last / 2; // its number stands above the left half
+  plot.words(isNear ? plot.right : plot.left, plot.top - 6, `shaded: contact, < ${contactAngstrom} Å`, isNear ? "end" : "start", "tiny");
   if (!pair) return;
   const probs = table.of(pair);
   if (probs) paintBins(plot, probs, table.edges, open, contactAngstrom);
   const within = (value) => plot.x(Math.min(Math.max(value, 0), end));
+  if (pair.distance !== null) {
+    const x = within(pair.distance);
+    plot.rule(x, plot.top, x, plot.bottom, "halo-line");
+    plot.rule(x, plot.top, x, plot.bottom, pair.distance < contactAngstrom ? "true-line" : "false-line");
+    plot.words(x, plot.top - 6, `true ${pair.distance.toFixed(1)} Å`, x > plot.right - 60 ? "end" : "start", "tiny strong");
+  }
   const height = plot.top + 12;
   plot.rule(within(pair.expected - pair.spread), height, within(pair.expected + pair.spread), height, probs ? "spread" : "band");
   plot.add("circle", { class: "mean", cx: tenth(within(pair.expected)), cy: height, r: 4 });
-  if (pair.distance === null) return;
-  const x = within(pair.distance);
-  plot.rule(x, plot.top, x, plot.bottom, "halo-line");
-  plot.rule(x, plot.top, x, plot.bottom, pair.distance < contactAngstrom ? "true-line" : "false-line");
-  plot.words(x, plot.top - 6, `true ${pair.distance.toFixed(1)} Å`, x > plot.right - 60 ? "end" : "start", "tiny strong");
 }
 
 /** One bar a bin, the highest filling the plot; `open` are the ends of the bar of the last bin. */
