@@ -56,12 +56,14 @@ def test_the_line_leaves_out_the_end_of_a_long_name(monkeypatch: pytest.MonkeyPa
 
 def drawn(monkeypatch: pytest.MonkeyPatch, **options: str) -> Screen:
     """A line is drawn at least twice, with an error between."""
-    with pseudo_terminal(monkeypatch, **options) as screen, Progress(2) as progress:
-        progress.begin(HOSTILE)
-        time.sleep(2.5 * REFRESH_S)
-        print_error("broken")
-        progress.done()
-        time.sleep(2.5 * REFRESH_S)
+    with pseudo_terminal(monkeypatch, **options) as screen:
+        with Progress(2) as progress:
+            progress.begin(HOSTILE)
+            time.sleep(2.5 * REFRESH_S)
+            print_error("broken")
+            progress.done()
+            time.sleep(2.5 * REFRESH_S)
+        time.sleep(1.5 * REFRESH_S)  # nothing more is drawn
     return screen
 
 
