@@ -70,10 +70,10 @@ def test_frequent_residues_are_weighed_and_leave_gap_and_x_out():
     np.testing.assert_allclose(shares[2], [1, 0])
 
 
-def test_the_alignment_s_numbers_by_column_are_those_of_the_obvious_loop(prediction):
+def test_the_alignment_s_numbers_by_column_are_those_of_the_obvious_loop():
     alignment = make_alignment(rows=30)
     weights = sequence_weights(alignment.tokens)
-    part = alignment_part(prediction, alignment, weights)
+    part = alignment_part(alignment, weights)
     counts, neff = unpack(part["counts"], "<u4"), unpack(part["columnNeff"], "<f4")
     for k in range(LENGTH):
         present = [row for row in range(30) if alignment.tokens[row, k] != 21]

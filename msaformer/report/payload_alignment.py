@@ -33,10 +33,10 @@ MAX_NAME: Final = 60  # letters of a sequence's name that are shown
 Floats = npt.NDArray[np.float32]
 
 
-def alignment_part(prediction: Prediction, alignment: Alignment, weights: Floats) -> Json:
+def alignment_part(alignment: Alignment, weights: Floats) -> Json:
     """Rows by identity to the query, counts, Neff and residues by column, and bands of identity.
 
-    `weights` `[N]` are those of `weights_of`. Raises PredictionError when the alignment has another query.
+    `weights` `[N]` are those of `weights_of`.
     """
     coverage = alignment_coverage(alignment)
     names, shares = frequent_residues(alignment.tokens, weights)
@@ -55,7 +55,6 @@ def alignment_part(prediction: Prediction, alignment: Alignment, weights: Floats
         "frequent": pack(names.tobytes()),
         "percents": pack(np.round(100 * shares).astype(np.uint8).tobytes()),
         "bands": [_rounded(dataclasses.asdict(band)) for band in bands],
-        "isPredictedFrom": is_predicted_from(prediction, alignment),
     }
 
 

@@ -32,7 +32,7 @@ def panel_parts(
     weights = weights_of(prediction, alignment)
     coverage = None
     if alignment is not None and weights is not None:
-        coverage = alignment_part(prediction, alignment, weights)
+        coverage = alignment_part(alignment, weights)
     return {
         "alignment": coverage,
         "weights": None if weights is None else weights_part(weights, alignment),
