@@ -153,10 +153,13 @@ class Prediction:
             raise PredictionError(
                 f"chains of {self.chain_lengths} residues do not make the query's {self.length}"
             )
-        if self.sequence_weights is not None and self.sequence_weights.shape != (self.depth,):
+        weights = self.sequence_weights
+        if weights is not None and weights.shape != (self.depth,):
             raise PredictionError(
-                f"{self.sequence_weights.shape} sequence weights for an alignment of {self.depth} sequences"
+                f"{weights.shape} sequence weights for an alignment of {self.depth} sequences"
             )
+        if weights is not None and (weights.size == 0 or not ((weights > 0) & (weights <= 1)).all()):
+            raise PredictionError("sequence_weights must lie in (0, 1]")
         if self.attention is not None and self.attention.probs.shape[1] != self.length:
             raise PredictionError(f"attention maps {self.attention.probs.shape} for {self.length} residues")
 

@@ -209,6 +209,8 @@ def test_a_file_of_an_earlier_version_has_one_chain_numbered_from_1(tmp_path):
         ({"chain_lengths": (10, 8)}, r"\(10, 8\) residues do not make the query's 17"),
         ({"chain_lengths": (17, 0)}, "do not make"),
         ({"sequence_weights": np.ones(3, dtype=np.float32)}, "alignment of 321 sequences"),
+        ({"sequence_weights": np.full(321, np.nan, dtype=np.float32)}, r"must lie in \(0, 1\]"),
+        ({"sequence_weights": np.zeros(321, dtype=np.float32)}, r"must lie in \(0, 1\]"),
         (
             {"attention": AttentionMaps(np.zeros((1, 2), np.int32), np.zeros((1, 5, 5), np.float32))},
             "for 17 residues",
