@@ -15,8 +15,8 @@ async function start() {
   startMap();
   listenToPage();
   update();
-  await startStructure(raw);
   await startPanels(raw, protein);
+  await startStructure(raw); // last, when nothing changes its size any more: each picture costs a tenth of a second
 }
 
 function startMap() {
@@ -110,6 +110,7 @@ async function startStructure(raw) {
   const names = raw.chains.map((chain) => chain.name).join(", ");
   byId("chain").textContent = raw.truth ? `chain${raw.chains.length > 1 ? "s" : ""} ${names}` : "";
   const message = byId("viewer-message");
+  byId("viewer").classList.toggle("empty", !raw.structure);
   if (raw.structure) {
     await afterPaint();
     await loadLibrary();
@@ -126,6 +127,7 @@ async function startStructure(raw) {
   }
   message.textContent = reason || "";
   message.hidden = !reason;
+  byId("viewer").classList.toggle("empty", Boolean(reason));
   fillPicked();
 }
 

@@ -61,9 +61,9 @@ class StructureView {
     this.watchSize(element);
   }
 
-  /** 3Dmol's own watch draws once more at the start, when nothing has changed. */
+  /** 3Dmol's own watches draw again at the start, when nothing has changed. */
   watchSize(element) {
-    if (this.viewer.divwatcher) this.viewer.divwatcher.disconnect();
+    for (const name of ["divwatcher", "intwatcher"]) if (this.viewer[name]) this.viewer[name].disconnect();
     const size = () => `${element.clientWidth} ${element.clientHeight}`;
     let last = size();
     new ResizeObserver(() => {
