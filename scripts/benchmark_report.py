@@ -7,9 +7,10 @@ Sizes, time to ready, time of a zoom step and memory for L = 60, 300, 1,000 and 
 and 3D, and for the bundled DHFR; plotly (plotly.js inlined, the map as uint8, the cheapest it can be) at 300 and 1,000.
 
 Ready: from the start of the navigation to `html[data-ready]`, which our page sets when its map is drawn and the 3D
-view has begun, and the plotly page when `newPlot` is done; a fresh context each time, both pages in turn. A zoom step:
-from a wheel event to the end of the frame that shows it. plotly first stretches the old picture, and draws the map
-anew 50 ms after the last event; both are measured, and for our page they are the same.
+view has begun, and the plotly page, which has no 3D, when `newPlot` is done; so our page without 3D and alignment
+stands beside it too. A fresh context each time, the pages in turn. A zoom step: from a wheel event to the end of the
+frame that shows it. plotly first stretches the old picture, and draws the map anew 50 ms after the last event; both are
+measured, and the target is judged by the second; for our page they are the same.
 Medians; the quartiles in parentheses, and the load at the end, say how noisy the machine was. Called by `benchmark.py`
 through `benchmark_report`; the exit code is 1 when a target is missed.
 """
@@ -30,8 +31,10 @@ from benchmark_browser import Measured, launched, measured, why_no_browser
 from benchmark_measure import Figure, difference, table
 
 if TYPE_CHECKING:
-    from benchmark_report_data import MadeUp
     from playwright.sync_api import Browser
+
+    from msaformer.prediction import Prediction
+    from msaformer.report.truth import Truth
 
 PART: Final = "report"
 LENGTHS: Final = (60, 300, 1_000, 2_000)
@@ -87,18 +90,22 @@ def one_length(
     from benchmark_report_data import made_up_protein
 
     from msaformer.report import write_report
+    from msaformer.report.truth import read_truth
 
     protein = made_up_protein(length, folder)
     page = folder / f"report_{length}.html"
     write_report(protein.prediction, page, structure_path=protein.structure, alignment=protein.alignment)
     loads, steps = (1, 4) if quick else (LOADS, STEPS)
-    peer_page = folder / f"plotly_{length}.html"
+    targets = {page: OURS}
     if with_peer:
-        write_plotly(protein, peer_page)
+        truth = read_truth(protein.prediction, protein.structure)
+        alone, peer_page = folder / f"alone_{length}.html", folder / f"plotly_{length}.html"
+        write_report(protein.prediction, alone, truth=truth)
+        write_plotly(protein.prediction, truth, peer_page)
+        targets |= {alone: OURS, peer_page: PLOTLY}
     del protein  # hundreds of megabytes
-    targets = {page: OURS} | ({peer_page: PLOTLY} if with_peer else {})
-    ours, *peer = measured(browser, targets, loads, steps)
-    yield from compared(f"L={length:,}", length, ours, peer[0] if peer else None, judged=not quick)
+    ours, *others = measured(browser, targets, loads, steps)
+    yield from compared(f"L={length:,}", length, ours, others, judged=not quick)
 
 
 def bundled(browser: Browser, folder: Path) -> Iterator[Figure]:
@@ -114,13 +121,13 @@ def bundled(browser: Browser, folder: Path) -> Iterator[Figure]:
     page = folder / "dhfr.html"
     write_report(prediction, page, structure_path=example.STRUCTURE, alignment=alignment)
     (ours,) = measured(browser, {page: OURS}, LOADS, STEPS)
-    yield from compared("DHFR, L=158", 158, ours, None, judged=False)
+    yield from compared("DHFR, L=158", 158, ours, [], judged=False)
 
 
 def compared(
-    label: str, length: int, ours: Measured, peer: Measured | None, *, judged: bool
+    label: str, length: int, ours: Measured, others: list[Measured], *, judged: bool
 ) -> Iterator[Figure]:
-    """The lines of one page, and those beside plotly's where there is one."""
+    """The lines of one page; `others` are the page without 3D and alignment, and plotly's, which has neither."""
     is_judged = judged and length == JUDGED
     zoom = statistics.median(ours.frames)
     ready = statistics.median(ours.ready)
@@ -129,10 +136,13 @@ def compared(
     yield Figure(PART, f"{label}: ready, CPU time", "ms", statistics.median(ours.ready_cpu))
     yield _limited(f"{label}: zoom step{_spread(ours.frames)}", "ms", zoom, MAX_ZOOM_MS if judged else None)
     yield Figure(PART, f"{label}: JS heap", "MiB", *ours.heap_mib)
-    if peer is not None:
+    if others:
+        alone, peer = others
         yield from against_plotly(label, ours, peer, is_judged=is_judged)
-    complaints = ours.complaints + (peer.complaints if peer else [])
-    yield difference(PART, f"{label}: console errors and requests", len(complaints), at_most=0)
+        yield _faster(f"{label}: ready without 3D, plotly", alone.ready, peer.ready)
+        yield _faster(f"{label}: ready without 3D, plotly, CPU time", alone.ready_cpu, peer.ready_cpu)
+    complaints = sum(len(one.complaints) for one in (ours, *others))
+    yield difference(PART, f"{label}: console errors and requests", complaints, at_most=0)
 
 
 def against_plotly(label: str, ours: Measured, peer: Measured, *, is_judged: bool) -> Iterator[Figure]:
@@ -169,16 +179,14 @@ def _spread(values: list[float]) -> str:
     return f" ({low:.0f}–{high:.0f})"
 
 
-def write_plotly(protein: MadeUp, path: Path) -> None:
+def write_plotly(prediction: Prediction, truth: Truth, path: Path) -> None:
     """The same map, prediction above and structure below the diagonal, with the L best pairs as marks."""
     import numpy as np
     import plotly.graph_objects as go
 
     from msaformer.metrics import top_pairs
-    from msaformer.report.truth import read_truth
 
-    prediction = protein.prediction
-    distances = read_truth(prediction, protein.structure).distances
+    distances = truth.distances
     cells = np.triu(prediction.contact_probs, 1) + np.tril(distances < 8, -1)
     figure = go.Figure(go.Heatmap(z=np.round(cells * 255).astype(np.uint8), colorscale="Blues"))
     first, second = (
