@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from importlib import resources
 
@@ -112,6 +113,25 @@ def check_dhfr(page):
     structure = pixels(page, "#viewer canvas")
     assert ((structure[..., 2] > 110) & (structure[..., 0] < 60)).sum() > 300
     assert count_near(pixels(page, "#map"), BLUE) > 100
+
+
+def test_a_page_whose_library_is_damaged_or_missing_says_so_and_shows_the_rest(watched, site, tmp_path):
+    sources = site.parent / "in" / "dhfr.npz", site.parent / "structures" / "dhfr.pdb.gz"
+    whole = tmp_path / "whole.html"
+    assert main(["report", str(sources[0]), "--structure", str(sources[1]), "-o", str(whole)]) == 0
+    head, tail = whole.read_text(encoding="utf-8").split('id="library">')
+    whole.write_text(f'{head}id="library">{tail[:1000]}A{tail[1001:]}', encoding="utf-8")
+    (tmp_path / "alone").mkdir()
+    shared = tmp_path / "alone" / "dhfr.html"
+    shared.write_bytes((site / "dhfr.html").read_bytes())
+    shutil.copytree(
+        site / "assets", tmp_path / "alone" / "assets", ignore=shutil.ignore_patterns("3Dmol-*.js")
+    )
+    for path in (whole, shared):
+        page = watched.open(path)
+        assert "viewer is missing" in page.locator("#viewer-message").inner_text()
+        assert count_near(pixels(page, "#map"), BLUE) > 100
+    watched.complaints = [text for text in watched.complaints if "ERR_FILE_NOT_FOUND" not in text]
 
 
 def test_the_table_fits_a_phone(watched, site):

@@ -8,7 +8,8 @@ function afterPaint() {
   });
 }
 
-/** Run the library that the page carries packed, or that lies beside it; the policy allows this one text, or that place. */
+/** Run the library that the page carries packed, or that lies beside it; the policy allows this one text, or that place.
+ * Where that fails there is no $3Dmol, which whyNo3D says; the rest of the page needs none. */
 async function loadLibrary() {
   const carried = byId("library");
   if (!carried || typeof $3Dmol !== "undefined") return;
@@ -20,7 +21,11 @@ async function loadLibrary() {
       document.head.append(script);
     });
   } else {
-    script.textContent = new TextDecoder().decode(await inflate(carried.textContent));
+    try {
+      script.textContent = new TextDecoder().decode(await inflate(carried.textContent));
+    } catch {
+      return; // damaged
+    }
     document.head.append(script); // runs at once
     carried.remove(); // a third of a megabyte of text
   }
