@@ -20,14 +20,15 @@ from msaformer import __version__
 from msaformer.attention_heads import Heads, checked_heads
 from msaformer.chains import chain_of_residue
 from msaformer.config import ModelConfig
-from msaformer.data.batch import collate
+from msaformer.data.batch import Sample, collate
 from msaformer.data.dataset import NUM_MAPS, full_sample
 from msaformer.device import memory_bytes
 from msaformer.errors import PredictionError
 from msaformer.model.attention_recorder import AttentionRecorder
-from msaformer.model.execution import Execution, execute_with
+from msaformer.model.execution import UNOBSERVED, Execution, execute_with
 from msaformer.model.heads import BIN_EDGES
 from msaformer.model.maps import predicted_maps
+from msaformer.model.model import MSAFormer
 from msaformer.parallel.axial import UNSHARDED, AxialSharding
 from msaformer.prediction import AttentionMaps, Prediction
 from msaformer.pretrained import LoadedModel
@@ -105,24 +106,20 @@ def predict_features(
 ) -> Prediction:
     """The same from features already made, as `execution` says and whatever memory that takes.
 
-    `sequence` is the query; `chain_lengths` the residues of each chain of a complex, one chain if empty.
+    `sequence` is the query; `chain_lengths` the residues of each chain of a complex, one chain if empty. Raises
+    PredictionError when they do not make the query.
     """
     depth = _checked_depth(max_depth, model)
     attention = checked_heads(attention, model.network.config, "attention")
     execution = Execution() if execution is None else execution
     recorder = AttentionRecorder(model.network, attention)
-    execute_with(model.network, replace(execution, observer=recorder) if attention else execution)
-    device = next(model.network.parameters()).device
     shown = replace(
         features, residue_index=separated(features.residue_index, chain_lengths, model.network.config)
     )
     sample = full_sample(shown, depth, np.random.default_rng(_SEED))
-    with torch.inference_mode():
-        batch = collate([sample], NUM_MAPS, multiple_of=execution.axial.size)
-        maps = predicted_maps(model.network, batch.to(device))
-    execute_with(model.network, execution)  # so that it keeps no maps
-    real = slice(features.length)
-    contacts, distogram = (np.ascontiguousarray(values[real, real].cpu().numpy()) for values in maps)
+    contacts, distogram = _run(
+        model.network, sample, replace(execution, observer=recorder) if attention else execution
+    )
     expected, spread = expected_distance(distogram)
     return Prediction(
         name=name,
@@ -134,22 +131,45 @@ def predict_features(
         distance_std=spread,
         depth=features.depth,
         neff=features.neff,
-        model={
-            "name": model.name,
-            "sha256": model.sha256,
-            "sequences_used": sample.tokens.shape[0],
-            "configuration": configuration_line(model.network.config),
-            "msaformer": __version__,
-            "torch": torch.__version__,
-            "device": device_name(device),
-            "precision": "bfloat16" if execution.bfloat16 else "float32",
-        },
+        model=run_identity(model, sample.tokens.shape[0], execution),
         alignment_sha256=alignment_sha256(features.tokens, features.deletion_matrix),
         residue_index=features.residue_index,
         chain_lengths=chain_lengths,
         sequence_weights=features.weights,
         attention=_attention_maps(attention, recorder, features.length) if attention else None,
     )
+
+
+def _run(
+    network: MSAFormer, sample: Sample, execution: Execution
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Probabilities of contacts `[L, L]` and of distances `[L, L, K]`."""
+    execute_with(network, execution)
+    device, real = next(network.parameters()).device, slice(sample.tokens.shape[1])
+    try:
+        with torch.inference_mode():
+            batch = collate([sample], NUM_MAPS, multiple_of=execution.axial.size)
+            maps = predicted_maps(network, batch.to(device))
+    finally:  # the network lets go of the maps of attention
+        execute_with(network, replace(execution, observer=UNOBSERVED))
+    contacts, distogram = (np.ascontiguousarray(values[real, real].cpu().numpy()) for values in maps)
+    return contacts, distogram
+
+
+def run_identity(
+    model: LoadedModel, sequences_used: int, execution: Execution
+) -> dict[str, str | int | float]:
+    """What a prediction was made with (`Prediction.model`)."""
+    return {
+        "name": model.name,
+        "sha256": model.sha256,
+        "sequences_used": sequences_used,
+        "configuration": configuration_line(model.network.config),
+        "msaformer": __version__,
+        "torch": torch.__version__,
+        "device": device_name(next(model.network.parameters()).device),
+        "precision": "bfloat16" if execution.bfloat16 else "float32",
+    }
 
 
 def _attention_maps(heads: Heads, recorder: AttentionRecorder, length: int) -> AttentionMaps:
@@ -165,6 +185,10 @@ def separated(
     A break is wider than the largest separation that the network tells apart (`max_relative_position`, 32 in the
     released models), so that to it all pairs of two chains are as far apart as the farthest within one.
     """
+    if chain_lengths and sum(chain_lengths) != len(residue_index):
+        raise PredictionError(
+            f"chains of {chain_lengths} residues do not make the query's {len(residue_index)}"
+        )
     if len(chain_lengths) < 2:
         return residue_index
     width = max(_CHAIN_BREAK, config.max_relative_position)

@@ -16,6 +16,7 @@ from data_tools.features import featurize
 from msaformer import __version__
 from msaformer.config import ModelConfig
 from msaformer.errors import ConfigError, PredictionError
+from msaformer.model.execution import UNOBSERVED, ExecutedModule
 from msaformer.model.heads import BIN_EDGES, NUM_BINS
 from msaformer.model.model import MSAFormer
 from msaformer.predict import Resources, expected_distance, plan_within, predict, predict_features
@@ -104,6 +105,18 @@ def test_chains_are_shown_to_the_network_farther_apart_than_it_can_tell(model: L
     apart = replace(features, residue_index=index.astype(np.int32))
     assert_same(found, predict_features(apart, given.query, model, name="toy"))
     assert not np.array_equal(found.contact_probs, predict(given, model, name="toy").contact_probs)
+
+
+def test_chains_that_do_not_make_the_query_are_refused(model: LoadedModel) -> None:
+    given = alignment(3, 5)
+    with pytest.raises(PredictionError, match=r"chains of \(2, 2\) residues do not make the query's 5"):
+        predict_features(featurize(given), given.query, model, name="toy", chain_lengths=(2, 2))
+
+
+def test_a_network_keeps_no_maps_of_attention_after_its_prediction(model: LoadedModel) -> None:
+    predict(alignment(3, 5), model, name="toy", attention=((0, 0),))
+    parts = [part for part in model.network.modules() if isinstance(part, ExecutedModule)]
+    assert {part.execution.observer for part in parts} == {UNOBSERVED}
 
 
 @pytest.mark.parametrize(("depth", "length"), [(9, 13), (1, 13), (1, 1), (5, 1), (3, 4)])
