@@ -6,6 +6,7 @@ import gzip
 import re
 import shlex
 import shutil
+import webbrowser
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,9 @@ def as_in_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     coordinates = gzip.decompress(example.STRUCTURE.read_bytes())
     for place in ("my.pdb", "structures/my.pdb"):
         (tmp_path / place).write_bytes(coordinates)
+    (tmp_path / "other.rr").write_text("PFRMAT RR\nMODEL 1\n2 90 0 8 0.9\n40 60 0 8 0.4\nEND\n")
+    monkeypatch.setattr(webbrowser, "open", lambda address: False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
 
 
@@ -57,15 +61,19 @@ def test_the_commands_of_the_readme_run(as_in_readme: Path) -> None:
         shorter = SHORTER if arguments[0] == "train" else []
         assert main([*expanded, *shorter]) == 0, arguments
         ran.append(arguments[0])
-    assert set(ran) == {"inspect", "featurize", "plan", "train", "predict", "evaluate", "report"}
+    looking = {"predict", "evaluate", "report", "view", "export"}
+    assert set(ran) == {"inspect", "featurize", "plan", "train"} | looking
     assert (as_in_readme / "my.html").stat().st_size > 10_000
 
 
-def test_the_python_of_the_readme_runs(as_in_readme: Path) -> None:
-    (code,) = blocks("python")
+def test_the_python_of_the_readme_runs(as_in_readme: Path, example_prediction: Path) -> None:
+    (as_in_readme / "predictions").mkdir()
+    shutil.copy(example_prediction, as_in_readme / "predictions" / "my.npz")
     names: dict[str, object] = {}
-    exec(compile(code, "README.md", "exec"), names)
+    for code in blocks("python"):
+        exec(compile(code, "README.md", "exec"), names)
     assert names["features"].tokens.shape == (512, 158)  # type: ignore[attr-defined]
+    assert (as_in_readme / "my.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_files_that_the_readme_links_to_exist() -> None:
