@@ -25,6 +25,7 @@ from msaformer.report.pair_list import PAIRS_PER_RESIDUE, SEPARATIONS, Indices, 
 from msaformer.report.payload_panels import panel_parts
 from msaformer.report.structure_text import StructureText
 from msaformer.report.truth import Truth
+from msaformer.report.view_frame import view_frame
 
 PROB_STEPS: Final = 200  # steps of a packed probability, rounded down: p ≥ 0.3 is exactly byte ≥ 60
 DISTANCE_STEPS: Final = (
@@ -170,6 +171,7 @@ def _truth(prediction: Prediction, truth: Truth) -> Json:
         "identity": round(truth.identity, 4),
         "mismatches": truth.mismatches,
         "unresolved": truth.num_unresolved,
+        "view": view_frame(truth.contact_atoms),
         "precision": _precision(prediction, prediction.contact_probs, truth),
     }
 

@@ -7,6 +7,7 @@ const SOFTWARE_GL = /swiftshader|llvmpipe|software/i;
 const MAX_LABELS = 12; // of a picked residue's contacts
 const HOVER_MS = 80; // a pointer that rests so long on a residue asks its name
 const LONG = 500; // residues beyond which the cartoon is drawn more coarsely
+const [CAMERA_Z, HALF_FIELD] = [150, 10]; // Å from the origin, and degrees: how 3Dmol's camera stands and sees
 const RESIDUE = 0.9; // Å, radius of the ball on a picked residue
 
 /** Why the structure cannot be drawn, or null; found out without 3Dmol, which would complain on the console. */
@@ -54,11 +55,22 @@ class StructureView {
       this.setSecondary();
       this.listen();
       this.style();
-      this.viewer.zoomTo(this.polymer);
-      this.viewer.zoom(1.25);
+      this.frame(element);
     });
     this.draw();
     this.watchSize(element);
+  }
+
+  /** Turn the longest axis across the picture and fit all in, as long as the reader has not turned it otherwise. */
+  frame(element) {
+    const { view } = this.protein.truth;
+    const now = this.viewer.getView().join();
+    if (!view || (this.framed && this.framed !== now)) return;
+    const [x, y, z] = view.extents;
+    const half = Math.max(y, (x * element.clientHeight) / Math.max(element.clientWidth, 1));
+    const distance = half / Math.tan((HALF_FIELD * Math.PI) / 180) + z;
+    this.viewer.setView([...view.center.map((k) => -k), CAMERA_Z - distance, ...view.rotation], true);
+    this.framed = this.viewer.getView().join();
   }
 
   /** 3Dmol's own watches draw again at the start, when nothing has changed. */
@@ -67,8 +79,10 @@ class StructureView {
     const size = () => `${element.clientWidth} ${element.clientHeight}`;
     let last = size();
     new ResizeObserver(() => {
-      if (size() !== last) this.viewer.resize();
+      if (size() === last) return;
       last = size();
+      this.frame(element);
+      this.viewer.resize();
     }).observe(element);
   }
 
