@@ -166,7 +166,7 @@ def test_methods_are_compared_on_one_structure(
     assert main(["evaluate", *files, *STRUCTURE, "--json"]) == 0
     tree = json.loads(terminal.read()[0])
     assert [file["method"] for file in tree["files"]] == [
-        "matrix of scores, as of CCMpred",
+        "score matrix (as CCMpred)",
         "CASP RR",
         "msaformer-tiny",
     ]
@@ -244,7 +244,7 @@ def test_one_score_file_needs_its_query(matrix: Path, terminal: Terminal, tmp_pa
     query.write_text(f">q\n{QUERY}\n")
     assert main(["evaluate", str(matrix), *STRUCTURE, "--sequence", str(query)]) == 0
     table = terminal.read()[0]
-    assert "dhfr: L = 158, matrix of scores, as of CCMpred, 12,403 pairs listed" in table
+    assert "dhfr: L = 158, score matrix (as CCMpred), 12,403 pairs listed" in table
     assert "*" not in table
 
 

@@ -44,7 +44,7 @@ function judgedWords(raw) {
 
 function secondWords(raw) {
   const row = raw.compare && raw.compare.precision.find(({ range }) => range === "long");
-  return row && row.p_at_l !== null ? [[` ${raw.compare.method} reaches `], [percent(row.p_at_l), true], [` and ${percent(row.p_at_l5)}.`]] : [];
+  return row && row.p_at_l !== null ? [[` The second prediction (${raw.compare.method}) reaches `], [percent(row.p_at_l), true], [` and ${percent(row.p_at_l5)}.`]] : [];
 }
 
 /** Without a structure: what the network says of itself, and what alignments as deep as this one were worth. */

@@ -68,7 +68,7 @@ class StructureView {
     if (!view || (this.framed && this.framed !== now)) return;
     const [x, y, z] = view.extents;
     const half = Math.max(y, (x * element.clientHeight) / Math.max(element.clientWidth, 1));
-    const distance = half / Math.tan((HALF_FIELD * Math.PI) / 180) + z;
+    const distance = half / Math.tan((HALF_FIELD * Math.PI) / 180) + z / 2; // what is in front is seldom what is widest
     this.viewer.setView([...view.center.map((k) => -k), CAMERA_Z - distance, ...view.rotation], true);
     this.framed = this.viewer.getView().join();
   }

@@ -48,7 +48,7 @@ def read_matrix(path: Path, lines: Sequence[tuple[int, str]], query: Query) -> P
     for row, (line, text) in enumerate(lines):
         scores[row] = _numbers(f"{path}:{line}", text, width)
     np.fill_diagonal(scores, 0)
-    return scores_of_matrix(path, scores, "matrix of scores, as of CCMpred", query)
+    return scores_of_matrix(path, scores, "score matrix (as CCMpred)", query)
 
 
 def scores_of_matrix(
