@@ -55,6 +55,7 @@ class StructureView {
       this.setSecondary();
       this.listen();
       this.style();
+      this.viewer.zoomTo(this.polymer); // sets how deep the scene is
       this.frame(element);
     });
     this.draw();
