@@ -217,6 +217,15 @@ def test_pairs_are_chosen_by_probability_and_any_separation_and_the_score_is_the
     )
     best = [pair for pair in best if known[pair]][:8]
     assert [pair for pair in listed(page) if known[pair]] == best
+    page.locator("#separation-low").fill("1")  # pairs that the page knows to a half step of probability only
+    page.locator("#separation-high").fill("3")
+    page.wait_for_timeout(60)
+    best = list(zip(*(k.tolist() for k in top_pairs(probs, min_separation=1, max_separation=3)), strict=True))
+    eighth = [probs[pair] for pair in best if known[pair]][7]
+    found = [pair for pair in listed(page) if known[pair]]
+    assert len(found) == 8
+    assert min(probs[pair] for pair in found) >= eighth - 1 / 200
+    assert page.locator("#score-value").inner_text().startswith("≈")
 
 
 def test_missed_contacts_are_marked_hollow_and_exact(watched, compared):
@@ -264,13 +273,13 @@ def test_chains_are_told_apart_and_pairs_between_them_have_no_separation(watched
 
 def test_a_residue_clicked_in_the_structure_is_picked_everywhere(watched, of_two_chains):
     page = watched.open(of_two_chains)
+    before, structure = pixels(page, "#map"), pixels(page, "#viewer canvas")
     canvas = page.locator("#viewer canvas").bounding_box()
-    structure, before = pixels(page, "#viewer canvas"), pixels(page, "#map")
     drawn = np.argwhere(structure.max(axis=-1) < 215)
     middle = drawn[np.abs(drawn - drawn.mean(axis=0)).sum(axis=1).argsort()][::40]
-    for y, x in middle:
-        page.mouse.click(canvas["x"] + int(x), canvas["y"] + int(y))
-        page.wait_for_timeout(60)
+    for hit in middle:
+        page.mouse.click(canvas["x"] + int(hit[1]), canvas["y"] + int(hit[0]))
+        page.wait_for_timeout(250)
         if page.locator("#all-contacts").is_visible():
             break
     name = page.locator("#picked .pair").inner_text()
@@ -287,6 +296,16 @@ def test_a_residue_clicked_in_the_structure_is_picked_everywhere(watched, of_two
     assert np.abs(pixels(page, "#viewer canvas") - structure).max(axis=-1).max() > 60
     page.keyboard.press("Escape")
     assert not page.locator("#all-contacts").is_visible()
+    page.wait_for_timeout(300)
+    bare, canvas = pixels(page, "#viewer canvas"), page.locator("#viewer canvas").bounding_box()
+    page.mouse.move(canvas["x"] + int(hit[1]) + 3, canvas["y"] + int(hit[0]))
+    page.mouse.move(canvas["x"] + int(hit[1]), canvas["y"] + int(hit[0]))
+    for _ in range(10):  # a busy machine draws late
+        page.wait_for_timeout(300)
+        labelled = np.abs(pixels(page, "#viewer canvas") - bare).max(axis=-1) > 60
+        if labelled.any():
+            break
+    assert 500 < labelled.sum() < 20_000  # the residue's name
     x, y = cell_position(page, 44, 30, 45)
     page.mouse.click(x, y + 24)  # on the axis below
     assert page.locator("#picked .pair").inner_text().startswith("Met 6 (K)")  # residue 31 is the sixth of K

@@ -23,8 +23,8 @@ function fillHeader(raw) {
 
 function whatWords(raw) {
   const chains = raw.chains.length > 1 ? ` of ${raw.chains.length} chains (${raw.chains.map((chain) => chain.name).join(", ")})` : " of this protein";
-  const source = raw.depth > 1 ? `an alignment of ${raw.depth.toLocaleString("en")} sequences` : "its sequence alone";
-  return [["Which of the "], [`${raw.sequence.length} residues`, true], [`${chains} touch each other, predicted from ${source}. Two residues are in contact when their Cβ atoms are closer than ${raw.contactAngstrom} Å.`]];
+  const source = raw.depth > 1 ? `an alignment of ${rounded(raw.depth)} sequences` : "its sequence alone";
+  return [["Which of the "], [`${rounded(raw.sequence.length)} residues`, true], [`${chains} touch each other, predicted from ${source}. Two residues are in contact when their Cβ atoms are closer than ${raw.contactAngstrom} Å.`]];
 }
 
 function judgedWords(raw) {
@@ -35,7 +35,7 @@ function judgedWords(raw) {
   const count = Math.min(protein.length, long.num_pairs);
   const few = Math.min(Math.max(Math.floor(protein.length / 5), 1), long.num_pairs);
   return [
-    ["Of the "], [`${count} strongest long-range pairs`, true], [", "], [percent(long.p_at_l), true],
+    ["Of the "], [`${rounded(count)} strongest long-range pairs`, true], [", "], [percent(long.p_at_l), true],
     [` are contacts in ${where}, of the ${few} strongest `], [percent(long.p_at_l5), true],
     [`; guessing would find ${(100 * long.num_contacts / long.num_pairs).toFixed(1)}\u202f%.`],
     ...secondWords(raw),
@@ -53,7 +53,7 @@ function trustWords(raw, best) {
   const expected = best.reduce((sum, pair) => sum + pair.prob, 0);
   const band = raw.neffBands.find(({ below }) => below === null || raw.neff < below);
   return [
-    ["By its own probabilities "], [`${Math.round(expected)} of the ${best.length} strongest long-range pairs`, true],
+    ["By its own probabilities "], [`${Math.round(expected)} of the ${rounded(best.length)} strongest long-range pairs`, true],
     [" are contacts; there is no structure to check them against. The alignment is "], [`${band.words}`, true],
     [` (Neff ${rounded(raw.neff)} for ${protein.length} residues): with as many sequences, ${percent(band.low)} to ${percent(band.high)} of the L strongest long-range pairs were contacts in proteins of known structure, with the weights that come with the program.`],
   ];

@@ -80,7 +80,9 @@ class MapTracks {
       const along = isBottom ? picture.screenX(k + 0.5) : picture.screenY(k + 0.5);
       if (along - last < room) continue;
       last = along;
-      context.fillText(String(protein.number(k)), ...this.point(picture, isBottom, along, away));
+      const text = String(protein.number(k));
+      const inside = isBottom ? Math.min(along, picture.size - context.measureText(text).width / 2 - 1) : along;
+      context.fillText(text, ...this.point(picture, isBottom, inside, away));
     }
   }
 

@@ -53,7 +53,7 @@ class StructureView {
     this.unseen(() => {
       this.model = this.viewer.addModel(text, "pdb");
       this.setSecondary();
-      this.listen();
+      this.listen(element);
       this.style();
       this.viewer.zoomTo(this.polymer); // sets how deep the scene is
       this.frame(element);
@@ -112,7 +112,8 @@ class StructureView {
   }
 
   /** A click on a residue picks it, a pointer that rests on it is told its name. */
-  listen() {
+  listen(element) {
+    element.addEventListener("pointerleave", () => this.viewer.setHover(null));
     this.viewer.setClickable(this.polymer, true, (atom) => {
       const k = this.indexOf(atom);
       if (k !== undefined) page.pickResidue(k === page.residue ? null : k);
@@ -169,8 +170,8 @@ class StructureView {
 
   build(residue, ends) {
     [...this.shapes, ...this.pickShapes].forEach((shape) => this.viewer.removeShape(shape));
+    this.viewer.setHover(null); // or a pointer that comes back to its residue is not told again
     this.viewer.removeAllLabels();
-    this.hovered = null;
     const isMine = (pair) => residue === null || pair.i === residue || pair.j === residue;
     const drawn = this.pairs.filter((pair) => !pair.mark && isMine(pair) && this.ends(pair)).slice(0, MAX_CYLINDERS);
     this.shapes = ["false", "true"].map((kind) => {
