@@ -5,6 +5,7 @@ L residues of the query, B bins of probability.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from msaformer.errors import PredictionError
-from msaformer.metrics import CONTACT_ANGSTROM
+from msaformer.metrics import CONTACT_ANGSTROM, between_chains
 
 NUM_BINS: Final = (
     10  # equal steps of probability, as reliability diagrams are drawn (Guo et al. 2017, section 2)
@@ -46,9 +47,16 @@ class Calibration:
 
 
 def reliability(
-    probs: Floats, distances: Floats, *, min_separation: int = MIN_SEPARATION, num_bins: int = NUM_BINS
+    probs: Floats,
+    distances: Floats,
+    *,
+    min_separation: int = MIN_SEPARATION,
+    num_bins: int = NUM_BINS,
+    chain_lengths: Sequence[int] = (),
 ) -> Calibration:
     """Compare `probs` `[L, L]` with `distances` `[L, L]` (Å, NaN = unknown) of pairs i < j far enough apart.
+
+    Pairs of two of the chains of `chain_lengths` (one chain if empty) always are.
 
     Guo et al. 2017 (ICML), equations 1 to 3, with the predicted probability as the confidence. Raises PredictionError
     when shapes disagree or a probability lies outside [0, 1].
@@ -57,7 +65,9 @@ def reliability(
         raise PredictionError(
             f"probabilities {probs.shape} and distances {distances.shape} must be the same [L, L]"
         )
-    first, second = np.triu_indices(probs.shape[0], k=max(min_separation, 1))
+    far = np.triu(np.ones(probs.shape, dtype=bool), k=max(min_separation, 1))
+    between = between_chains(probs.shape[0], chain_lengths)
+    first, second = np.nonzero(far if between is None else far | np.triu(between))
     said, true = probs[first, second].astype(np.float64), distances[first, second]
     if said.size and not (said.min() >= 0 and said.max() <= 1 + 1e-6):
         raise PredictionError(f"probabilities must lie in [0, 1], not [{said.min():g}, {said.max():g}]")

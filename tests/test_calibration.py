@@ -39,6 +39,13 @@ def test_only_the_upper_triangle_far_enough_from_the_diagonal_counts():
     assert reliability(probs, np.zeros((8, 8)), min_separation=1).counts.sum() == 28
 
 
+def test_pairs_of_two_chains_always_are_far_enough_apart():
+    probs = np.full((8, 8), 0.5)
+    assert reliability(probs, np.zeros((8, 8)), chain_lengths=(2, 6)).counts.sum() == 12
+    assert reliability(probs, np.zeros((8, 8)), chain_lengths=(8,)).counts.sum() == 3
+    assert reliability(probs, np.zeros((8, 8)), chain_lengths=(1, 7)).counts.sum() == 7 + 1
+
+
 def test_without_known_pairs_there_is_no_error():
     assert np.isnan(reliability(np.zeros((3, 3)), np.zeros((3, 3))).expected_error)
 

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     help="mmCIF or PDB file, plain or gzip.",
 )
 @click.option(
-    "--chain", metavar="C", help="Chain, by label or author id; the best match to the query if left out."
+    "--chain",
+    metavar="C",
+    help="Chain, by label or author id, of a complex one each (A,B); the best match if left out.",
 )
 @click.option(
     "--json", "output", flag_value="json", help="Print one JSON object; of several files with a list of them."

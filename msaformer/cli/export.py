@@ -54,7 +54,9 @@ def _check_top(_context: click.Context, _option: click.Parameter, value: str | N
     help="mmCIF or PDB file; pml and pb need it, csv and parquet say what it says.",
 )
 @click.option(
-    "--chain", metavar="C", help="Chain, by author or label id; the best match to the query if left out."
+    "--chain",
+    metavar="C",
+    help="Chain, by label or author id, of a complex one each (A,B); the best match if left out.",
 )
 @click.option("--top", callback=_check_top, metavar="K|kL", help="The best K pairs, or k times L: 150, 1.5L.")
 @click.option("--min-prob", type=float, metavar="P", help="Pairs with at least this probability (or score).")

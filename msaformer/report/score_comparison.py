@@ -60,7 +60,9 @@ def compare(scores: PairScores, truth: Truth, chain_lengths: Sequence[int] = ())
         _range_score(ranked, whole, scores.length)
         for ranked, whole in zip(of_file, of_structure, strict=True)
     )
-    error = reliability(scores.scores, listed).expected_error if scores.are_probabilities else None
+    error = None
+    if scores.are_probabilities:
+        error = reliability(scores.scores, listed, chain_lengths=chain_lengths).expected_error
     return Comparison(ranges, error, int(np.triu(scores.is_listed, k=1).sum()))
 
 

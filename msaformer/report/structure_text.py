@@ -73,11 +73,6 @@ def structure_text(path: str | Path, truth: Truth) -> StructureText:
     )
 
 
-def chain_pdb_text(path: str | Path, chain: Chain) -> str:
-    """The same text of one chain; it is called A."""
-    return _pdb_text(path, [("A", chain)], LIGANDS)
-
-
 def _letter(place: int, path: str | Path) -> str:
     if place >= len(LETTERS):
         raise StructureError(

@@ -89,7 +89,8 @@ def _calibration(prediction: Calibration | Scored, truth: Known | None, min_sepa
     if not source.are_probabilities:
         raise PredictionError("these scores are no probabilities, so they cannot be calibrated")
     known = np.where(source.is_listed, distances, np.nan)
-    return reliability(source.scores, known, min_separation=min_separation)
+    chains = () if isinstance(prediction, np.ndarray) else prediction.chain_lengths
+    return reliability(source.scores, known, min_separation=min_separation, chain_lengths=chains)
 
 
 def _draw_counts(ax: Axes, found: Calibration) -> Any:
