@@ -102,7 +102,9 @@ function prepareForPrint(isPrinting) {
   document.documentElement.classList.toggle("printing", isPrinting);
   recolour();
   map.picture.draw();
-  if (isPrinting) page.emit("print");
+  if (!isPrinting) return;
+  if (structure) structure.draw(); // no frame is drawn before the paper is
+  page.emit("print");
 }
 
 async function startStructure(raw) {
