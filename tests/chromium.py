@@ -81,3 +81,15 @@ def save(page, button, tmp_path):
     path = tmp_path / waiting.value.suggested_filename
     waiting.value.save_as(path)
     return path
+
+
+def choose(page, group, label):
+    """Set one of the page's switches."""
+    page.locator(f"#{group}").get_by_label(label, exact=True).check()
+    page.wait_for_timeout(60)
+
+
+def listed(page):
+    """Pairs (i, j) of the list of contacts, in its order."""
+    rows = page.locator("#contacts tbody tr").evaluate_all("rows => rows.map(row => row.dataset.pair)")
+    return [tuple(map(int, row.split())) for row in rows]

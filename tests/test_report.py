@@ -124,6 +124,17 @@ def test_every_true_contact_is_listed_so_that_a_missed_one_can_be_asked_about(pr
     assert set(zip(first, second, strict=True)) <= set(zip(*listed_pairs(prediction, truth), strict=True))
 
 
+def test_contacts_between_chains_are_listed_however_near_in_the_sequence(prediction, positions):
+    probs = prediction.contact_probs.copy()
+    probs[24, 25] = probs[25, 24] = probs[23, 24] = probs[24, 23] = 0
+    weak = dataclasses.replace(prediction, contact_probs=probs, chain_lengths=(25, 15))
+    truth = make_truth(positions)
+    assert truth.distances[24, 25] < 8
+    listed = set(zip(*listed_pairs(weak, truth), strict=True))
+    assert (24, 25) in listed
+    assert (23, 24) not in listed
+
+
 def test_pairs_between_chains_are_listed_however_near_in_the_sequence(prediction):
     chains = dataclasses.replace(prediction, chain_lengths=(25, 15))
     listed = set(zip(*listed_pairs(chains), strict=True))
