@@ -1,6 +1,7 @@
 // What stands along the map's axes: residue numbers, secondary structure, residues not resolved, chains.
 
 const TRACK = { gap: 3, width: 9 }; // pixels between plot and track, and across it
+const TURN = 3.6; // residues of a turn of an α-helix; drawn longer where these are less than 8 pixels
 const TICK_ROOM = 34; // pixels that a number takes along an axis
 
 class MapTracks {
@@ -46,7 +47,7 @@ class MapTracks {
       const extent = this.extent(picture, isBottom, start, end);
       if (!extent) continue;
       const place = (along, away) => this.point(picture, isBottom, along, away);
-      if (kind === "H") helixPath(paths.H, extent, (along, off) => place(along, middle + off));
+      if (kind === "H") helixPath(paths.H, extent, Math.max(TURN * picture.scale, 8), (along, off) => place(along, middle + off));
       else if (kind === "E") strandPath(paths.E, extent, (along, off) => place(along, middle + off));
       else if (kind === "-") outline(paths["-"], [place(extent[0], middle), place(extent[1], middle)]);
       else {
@@ -132,10 +133,10 @@ function runsOf(length, valueOf) {
   return runs;
 }
 
-/** A wave, as helices are drawn; `place(along, off)` turns it to its axis. */
-function helixPath(path, [from, to], place) {
-  const turns = Math.max(Math.round((to - from) / 8), 1);
-  const steps = turns * 8;
+/** A wave of `turn` pixels, as helices are drawn; `place(along, off)` turns it to its axis. */
+function helixPath(path, [from, to], turn, place) {
+  const turns = Math.max(Math.round((to - from) / turn), 1);
+  const steps = turns * 12;
   for (let k = 0; k <= steps; k++) {
     const point = place(from + ((to - from) * k) / steps, 3.2 * Math.sin((2 * Math.PI * turns * k) / steps));
     if (k) path.lineTo(...point);
