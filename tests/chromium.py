@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import shutil
 
 import matplotlib.image
 import numpy as np
+import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NEEDS_CHROMIUM = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("playwright") is None, reason="needs the python package playwright"
+    ),
+]
+"""Marks of a module whose tests drive it; `conftest.py` has the fixtures `playwright`, `browser` and `watched`."""
 QUIET = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--disable-quic", "--no-first-run"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from chromium import SOFTWARE_GL, Watched, launch
 from cli_cases import GOOD, Terminal
 from jaxtyping import config, install_import_hook
 
@@ -54,6 +56,31 @@ def good(tmp_path: Path) -> Path:
 def terminal(capsys: pytest.CaptureFixture[str]) -> Terminal:
     """What the command under test wrote."""
     return Terminal(capsys)
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Any]:
+    """For one module only: while it runs no other test can have an event loop."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Any) -> Iterator[Any]:
+    """A headless Chromium with WebGL."""
+    running = launch(playwright, SOFTWARE_GL)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def watched(browser: Any) -> Iterator[Watched]:
+    """Opens pages; at the end none may have complained or asked for anything from outside."""
+    watch = Watched(browser)
+    yield watch
+    watch.finish()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
-from chromium import CHROMIUM, SOFTWARE_GL, Watched, cell_position, count_near, launch, pixels, save
+from chromium import NEEDS_CHROMIUM, SOFTWARE_GL, Watched, cell_position, count_near, launch, pixels, save
 from report_cases import (
     SEQUENCE,
     chain_like_distances,
@@ -27,34 +27,10 @@ from msaformer.metrics import precision_table, top_pairs
 from msaformer.report import write_report
 from msaformer.report.truth import truth_of
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the python package playwright")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
-]
+pytestmark = NEEDS_CHROMIUM
 BLUE, VERMILION = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
 OUTSIDE = 39  # the residue that has no place in the made-up chain
 LOST = (11, 12, 13, 14)
-
-
-@pytest.fixture(scope="module")
-def playwright():
-    with sync_api.sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser(playwright):
-    running = launch(playwright, SOFTWARE_GL)
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def watched(browser):
-    watch = Watched(browser)
-    yield watch
-    watch.finish()
 
 
 @pytest.fixture(scope="module")

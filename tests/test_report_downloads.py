@@ -9,34 +9,15 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
-from chromium import CHROMIUM, SOFTWARE_GL, Watched, launch, save
+from chromium import NEEDS_CHROMIUM, save
 from panel_cases import picked, write_full_page
 from report_cases import SEQUENCE
 
 from msaformer.report.contact_list import contact_list
 from msaformer.report.exports import save_casp_rr, save_csv
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the python package playwright")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
-]
+pytestmark = NEEDS_CHROMIUM
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        running = launch(playwright, SOFTWARE_GL)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def watched(browser):
-    watch = Watched(browser)
-    yield watch
-    watch.finish()
 
 
 @pytest.fixture(scope="module")

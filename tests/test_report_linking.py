@@ -7,32 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from chromium import CHROMIUM, SOFTWARE_GL, Watched, cell_position, choose, launch, listed, pixels
+from chromium import NEEDS_CHROMIUM, cell_position, choose, listed, pixels
 from report_pages import LENGTH, write_compared, write_of_two_chains
 
 from msaformer.metrics import precision_table, top_pairs
 from msaformer.report import write_report
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the python package playwright")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        running = launch(playwright, SOFTWARE_GL)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def watched(browser):
-    watch = Watched(browser)
-    yield watch
-    watch.finish()
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")

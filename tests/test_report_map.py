@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from chromium import CHROMIUM, SOFTWARE_GL, Watched, cell_position, choose, count_near, launch, listed, pixels
+from chromium import NEEDS_CHROMIUM, cell_position, choose, count_near, listed, pixels
 from report_pages import LENGTH, LOST, write_compared
 
 from msaformer.metrics import precision_table, top_pairs
@@ -12,11 +12,7 @@ from msaformer.pair_scores import PairScores
 from msaformer.report import write_report
 from msaformer.report.payload import packed_ranks
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the python package playwright")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
-]
+pytestmark = NEEDS_CHROMIUM
 BLUES = ("ffffff", "deebf7", "c6dbef", "9ecae1", "6baed6", "4292c6", "2171b5", "08519c", "08306b")
 VIRIDIS = (
     *("440154", "482878", "3e4989", "31688e", "26828e", "1f9e89"),
@@ -25,21 +21,6 @@ VIRIDIS = (
 PURPLES = ("fcfbfd", "dadaeb", "bcbddc", "9e9ac8", "807dba", "6a51a3", "54278f", "3f007d")
 BROWNS = ("fffff2", "fff3bf", "fee391", "fec44f", "fe9929", "ec7014", "cc4c02", "8c2d04")
 PUOR = ("2d004b", "542788", "8073ac", "b2abd2", "f2f0f5", "fdb863", "e08214", "b35806", "7f3b08")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        running = launch(playwright, SOFTWARE_GL)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def watched(browser):
-    watch = Watched(browser)
-    yield watch
-    watch.finish()
 
 
 @pytest.fixture(scope="module")

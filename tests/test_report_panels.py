@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from chromium import CHROMIUM, SOFTWARE_GL, Watched, cell_position, count_near, launch, pixels, save
+from chromium import NEEDS_CHROMIUM, cell_position, count_near, pixels, save
 from panel_cases import picked, write_full_page
 from report_cases import SEQUENCE, chain_like_positions, make_alignment, make_truth, prediction_from
 
@@ -22,27 +22,8 @@ from msaformer.report.coverage import identity_bands, identity_to_query
 from msaformer.report.pair_list import listed_pairs
 from msaformer.report.payload_calibration import calibration_part
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the python package playwright")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
-]
+pytestmark = NEEDS_CHROMIUM
 GOLD = (0xB8, 0x86, 0x0B)  # of picked residues
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        running = launch(playwright, SOFTWARE_GL)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def watched(browser):
-    watch = Watched(browser)
-    yield watch
-    watch.finish()
 
 
 @pytest.fixture(scope="module")

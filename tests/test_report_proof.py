@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from chromium import CHROMIUM, SOFTWARE_GL, Watched, cell_position, count_near, launch, pixels, save
+from chromium import NEEDS_CHROMIUM, SOFTWARE_GL, Watched, cell_position, count_near, launch, pixels, save
 from proof_cases import protein, rich_prediction, structure_file
 from report_cases import make_alignment
 
@@ -23,11 +23,7 @@ from msaformer.prediction import Prediction
 from msaformer.report import write_report
 from msaformer.report.truth import Truth, read_truth
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the python package playwright")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
-]
+pytestmark = NEEDS_CHROMIUM
 MAX_BYTES = {60: 800_000, 300: 1_100_000, 1000: 2_500_000, 2000: 7_000_000}
 """Of a page with everything, by L."""
 DEPTH = 1500
@@ -84,19 +80,6 @@ def make_case(length, folder):
 
 
 @pytest.fixture(scope="module")
-def playwright():
-    with sync_api.sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser(playwright):
-    running = launch(playwright, SOFTWARE_GL)
-    yield running
-    running.close()
-
-
-@pytest.fixture(scope="module")
 def blind(playwright):
     """A browser without WebGL."""
     running = launch(
@@ -104,13 +87,6 @@ def blind(playwright):
     )
     yield running
     running.close()
-
-
-@pytest.fixture
-def watched(browser):
-    watch = Watched(browser)
-    yield watch
-    watch.finish()
 
 
 @pytest.mark.parametrize("length", MAX_BYTES)

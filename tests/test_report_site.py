@@ -7,7 +7,7 @@ import threading
 from importlib import resources
 
 import pytest
-from chromium import CHROMIUM, SOFTWARE_GL, Watched, count_near, launch, pixels
+from chromium import NEEDS_CHROMIUM, count_near, pixels
 from report_cases import SEQUENCE, chain_like_distances, prediction_from
 
 from data_tools.labels import label_distances
@@ -15,28 +15,9 @@ from data_tools.structure import read_chains
 from msaformer.cli import main
 from msaformer.report.server import PageServer
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the python package playwright")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
-]
+pytestmark = NEEDS_CHROMIUM
 BLUE = (0x00, 0x72, 0xB2)
 HOSTILE = "<img src=x onerror=Alert(1)>\"'&"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        running = launch(playwright, SOFTWARE_GL)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def watched(browser):
-    watch = Watched(browser)
-    yield watch
-    watch.finish()
 
 
 @pytest.fixture(scope="module")
