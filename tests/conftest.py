@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from jaxtyping import config, install_import_hook
 
 # Before any test imports these packages: from here on a tensor of another shape than annotated is an error.
 install_import_hook(["msaformer.model", "msaformer.data"], "beartype.beartype")
+
+# A shell starts what it puts into the background with Ctrl-C ignored, and children inherit that: tests send it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
