@@ -22,6 +22,7 @@ import pandas as pd
 from data_tools.atomic import atomic_path
 from msaformer.chains import residue_labels
 from msaformer.errors import PredictionError
+from msaformer.metrics import CONTACT_ANGSTROM
 
 FORMAT: Final = "msaformer-prediction-1"
 SYMMETRY_TOLERANCE: Final = 1e-3  # of a probability; matrix products of float32 are symmetric to about 1e-6
@@ -178,11 +179,13 @@ class Prediction:
         """L, the number of residues."""
         return len(self.sequence)
 
-    def contacts(self) -> pd.DataFrame:
+    def contacts(self, distances: npt.NDArray[np.float32] | None = None) -> pd.DataFrame:
         """List every pair i < j (1-based), the most probable first; equal ones keep the order of (i, j).
 
         Columns: i, j, aa_i, aa_j, prob, separation (j - i), pred_distance (Å). Where `residue_labels` are not just
-        1 to L, as in a complex or a query with insertions, res_i and res_j hold them, behind j.
+        1 to L, as in a complex or a query with insertions, res_i and res_j hold them, behind j. With the true
+        `distances` `[L, L]` (Å, NaN = unknown; `Truth.distances`) come `distance` and `is_contact`, both missing where
+        unknown. Raises PredictionError when they are of another length.
         """
         first, second = np.triu_indices(self.length, k=1)
         probs = self.contact_probs[first, second]
@@ -193,16 +196,20 @@ class Prediction:
         if labels.tolist() != [str(number + 1) for number in range(self.length)]:
             columns |= {"res_i": labels[first], "res_j": labels[second]}
         residues = np.array(list(self.sequence), dtype="U1")
-        return pd.DataFrame(
-            columns
-            | {
-                "aa_i": residues[first],
-                "aa_j": residues[second],
-                "prob": probs[order],
-                "separation": second - first,
-                "pred_distance": self.expected_distance[first, second],
-            }
-        )
+        columns |= {
+            "aa_i": residues[first],
+            "aa_j": residues[second],
+            "prob": probs[order],
+            "separation": second - first,
+            "pred_distance": self.expected_distance[first, second],
+        }
+        if distances is None:
+            return pd.DataFrame(columns)
+        if distances.shape != (self.length, self.length):
+            raise PredictionError(
+                f"{self.name}: the structure was mapped to {len(distances)} residues, the prediction has {self.length}"
+            )
+        return pd.DataFrame(columns | true_columns(distances, first, second))
 
     def probs_below(self, distance_angstrom: float) -> npt.NDArray[np.float32]:
         """`[L, L]`, P(distance < `distance_angstrom`): the sum of the bins below it, which must be one of `bin_edges`.
@@ -254,6 +261,16 @@ class Prediction:
     def load(cls, path: str | Path) -> Prediction:
         """Read what `save` wrote; raises PredictionError naming the file and what to do."""
         return load_prediction(path)
+
+
+def true_columns(
+    distances: npt.NDArray[np.float32], first: npt.NDArray[np.intp], second: npt.NDArray[np.intp]
+) -> dict[str, Any]:
+    """`distance` (Å) and `is_contact` of pairs (`first`, `second`), both missing where `distances` `[L, L]` is NaN."""
+    true = distances[first, second]
+    is_contact = pd.array(true < CONTACT_ANGSTROM, dtype="boolean")
+    is_contact[np.isnan(true)] = pd.NA
+    return {"distance": true, "is_contact": is_contact}
 
 
 def load_prediction(path: str | Path) -> Prediction:

@@ -19,6 +19,14 @@ install_import_hook(["msaformer.model", "msaformer.data"], "beartype.beartype")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+LONGEST_FIRST = ("test_zero", "test_report_proof", "test_kill_ranks")
+"""Files that take minutes: begun first, so that no worker of `scripts/test` is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST_FIRST)))
+
 
 @pytest.fixture(scope="session")
 def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -169,6 +169,24 @@ def test_reading_and_scoring_a_prediction_needs_no_torch():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def test_contacts_say_what_is_true_and_what_is_unknown():
+    prediction = make_prediction(length=5)
+    distances = np.full((5, 5), 12.0, dtype=np.float32)
+    distances[0, 1] = distances[1, 0] = 7.99
+    distances[3] = distances[:, 3] = np.nan
+    table = prediction.contacts(distances).set_index(["i", "j"])
+    assert list(table.columns[-2:]) == ["distance", "is_contact"]
+    assert table.loc[(1, 2), "is_contact"]
+    assert table["is_contact"].sum() == 1
+    unknown = [(1, 4), (2, 4), (3, 4), (4, 5)]
+    assert table["is_contact"].isna().sum() == 4
+    assert table.loc[unknown, ["distance", "is_contact"]].isna().all(axis=None)
+    with pytest.raises(
+        PredictionError, match="toy: the structure was mapped to 4 residues, the prediction has 5"
+    ):
+        prediction.contacts(distances[:4, :4])
+
+
 def test_numbering_weights_and_attention_survive_the_file(tmp_path):
     rng = np.random.default_rng(3)
     maps = rng.random((2, 17, 17)).astype(np.float32)

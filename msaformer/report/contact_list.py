@@ -13,9 +13,8 @@ import pandas as pd
 
 from msaformer.chains import chain_of_residue
 from msaformer.errors import PredictionError
-from msaformer.metrics import CONTACT_ANGSTROM
 from msaformer.pair_scores import PairScores
-from msaformer.prediction import Prediction
+from msaformer.prediction import Prediction, true_columns
 from msaformer.report.truth import Truth
 
 MIN_SEPARATION: Final = 6  # CASP counts pairs at least this far apart
@@ -95,14 +94,10 @@ def contact_table(source: Prediction | PairScores, truth: Truth | None = None) -
             f"{source.name}: the structure was mapped to {truth.length} residues, the prediction has {source.length}"
         )
     first, second = table["i"].to_numpy() - 1, table["j"].to_numpy() - 1
-    distances = truth.distances[first, second]
-    is_contact = pd.array(distances < CONTACT_ANGSTROM, dtype="boolean")
-    is_contact[np.isnan(distances)] = pd.NA
     numbers = np.array(truth.residue_numbers, dtype=object)
     chains = np.where(numbers == "", "", np.array(truth.chain_names, dtype=object))
     return table.assign(
-        distance=distances,
-        is_contact=is_contact,
+        **true_columns(truth.distances, first, second),
         chain_i=chains[first],
         chain_j=chains[second],
         auth_i=numbers[first],
