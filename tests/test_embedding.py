@@ -78,10 +78,10 @@ def test_separations_beyond_the_limit_are_told_apart_by_direction_only() -> None
     alike = np.ones((L, NUM_SYMBOLS), dtype=np.float32) / NUM_SYMBOLS
     tokens = np.zeros((N, L), dtype=np.uint8)
     pair = layer(collate([sample(N, L, tokens=tokens, profile=alike, coevolution=None)], NUM_MAPS))[1][0]
-    assert torch.equal(pair[0, 3], pair[0, 8])
+    assert are_near(pair[0, 3], pair[0, 8])  # products of different rows may be rounded apart
     assert not are_near(pair[0, 2], pair[0, 3])
     assert not are_near(pair[0, 8], pair[8, 0])
-    assert torch.equal(pair[5, 5], pair[0, 0])
+    assert are_near(pair[5, 5], pair[0, 0])
 
 
 def test_relative_position_counts_in_the_query_not_in_the_crop() -> None:

@@ -189,10 +189,14 @@ def test_tensorboard_holds_each_number_under_its_kind(config: Callable[..., Conf
 
 
 def test_tensorboard_keeps_the_last_step_before_a_resume_and_hides_later_ones(
-    config: Callable[..., Config],
+    config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.summary.writer import event_file_writer
 
+    # files of one second are read in the order of their names, in which 10 comes before 9: count from 0, as a run does
+    counter = event_file_writer.AtomicCounter(0)
+    monkeypatch.setattr(event_file_writer, "_global_uid", counter)
     wanted = config(tensorboard=True)
     for first_step in (0, 1, 2, 1):
         run(wanted, first_step)
