@@ -33,6 +33,7 @@ def test_a_quaternion_turns_as_its_matrix_does(angle):
     matrix = turn @ np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
     points = np.random.default_rng(0).normal(size=(5, 3))
     np.testing.assert_allclose(rotated(points, quaternion(matrix)), points @ matrix.T, atol=1e-9)
+    assert quaternion(matrix)[3] >= 0
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
