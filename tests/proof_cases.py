@@ -6,34 +6,14 @@ The prediction's maps and distributions are as rich as those of a real one, so t
 from __future__ import annotations
 
 import numpy as np
+from Bio.Data.IUPACData import protein_letters_1to3
 from report_cases import BIN_EDGES, chain_like_positions
 from tiny_structures import Atom, mmcif, pdb
 
 from data_tools.labels import pairwise_distances
 from msaformer.prediction import Prediction
 
-NAMES = {
-    "A": "ALA",
-    "C": "CYS",
-    "D": "ASP",
-    "E": "GLU",
-    "F": "PHE",
-    "H": "HIS",
-    "I": "ILE",
-    "K": "LYS",
-    "L": "LEU",
-} | {
-    "M": "MET",
-    "N": "ASN",
-    "P": "PRO",
-    "Q": "GLN",
-    "R": "ARG",
-    "S": "SER",
-    "T": "THR",
-    "V": "VAL",
-    "W": "TRP",
-    "Y": "TYR",
-}
+NAMES = {letter: name.upper() for letter, name in protein_letters_1to3.items() if letter != "G"}
 """Without glycine, so that every contact atom is a CB."""
 CENTRES = np.concatenate([[2.25], (BIN_EDGES[1:] + BIN_EDGES[:-1]) / 2, [22.0]]).astype(np.float32)
 ROWS = 100  # of a prediction made at once; all at once would take gigabytes

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from Bio.Data.IUPACData import protein_letters_1to3
 from cli_cases import Terminal, files_in
 from page_parser import PageParser
 from report_cases import SEQUENCE, chain_like_distances, prediction_from
@@ -20,20 +21,7 @@ from msaformer.prediction import Prediction, load_prediction
 from msaformer.report import sources
 from msaformer.report.truth import read_truth
 
-NAMES = {"A": "ALA", "C": "CYS", "D": "ASP", "E": "GLU", "F": "PHE", "G": "GLY", "H": "HIS", "I": "ILE"} | {
-    "K": "LYS",
-    "L": "LEU",
-    "M": "MET",
-    "N": "ASN",
-    "P": "PRO",
-    "Q": "GLN",
-    "R": "ARG",
-    "S": "SER",
-    "T": "THR",
-    "V": "VAL",
-    "W": "TRP",
-    "Y": "TYR",
-}
+NAMES = {letter: name.upper() for letter, name in protein_letters_1to3.items()}
 
 
 def saved(folder: Path, name: str, /, **changes: object) -> Path:

@@ -21,6 +21,8 @@ from data_tools.pipeline.messages import one_line as one_line  # the commands ha
 from msaformer.cli.progress import hidden
 from msaformer.cli.terminal import terminal_of
 
+FAILURES: Final = "failures.tsv"
+"""Table of the inputs that failed, in the folder of the outputs."""
 ALL_FAILED: Final = 1
 SOME_FAILED: Final = 3
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
@@ -58,6 +60,12 @@ def json_text(tree: object) -> str:
     return "".join(
         letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1] for letter in text
     )
+
+
+def naming(error: BaseException, path: Path) -> str:
+    """One line that says what was wrong with the input at `path`, whichever of its files was at fault."""
+    message = one_line(error)
+    return message if str(path) in message else f"{path}: {message}"
 
 
 def named_targets(paths: Sequence[Path], name_of: Callable[[str | Path], str] = target_id) -> dict[str, Path]:

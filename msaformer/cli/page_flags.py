@@ -48,12 +48,12 @@ _OPTIONS: Final = (
 class PageFlags:
     """What was given of them; raises UsageError at birth for what cannot go together."""
 
-    structure: Path | None
-    chain: str | None
-    alignment: Path | None
-    compare: Path | None
-    structures: Path | None
-    alignments: Path | None
+    structure: Path | None = None
+    chain: str | None = None
+    alignment: Path | None = None
+    compare: Path | None = None
+    structures: Path | None = None
+    alignments: Path | None = None
 
     def __post_init__(self) -> None:
         if self.chain is not None and self.structure is None:

@@ -13,9 +13,10 @@ import click
 
 from data_tools.errors import DataToolsError
 from msaformer.cli.messages import (
+    FAILURES,
     exit_code,
     named_targets,
-    one_line,
+    naming,
     print_error,
     print_path,
     progress_is_shown,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from msaformer.predict import Resources
     from msaformer.pretrained import LoadedModel
 
-FAILURES: Final = "failures.tsv"
 # What torch says, on CUDA and on the CPU.
 _NO_MEMORY: Final = re.compile(r"out of memory|allocate memory|not enough memory")
 _TIMEOUT_S: Final = 1800  # a rank that waits longer for the others gives up, as in training
@@ -286,5 +286,4 @@ def describe_failure(error: Exception, path: Path) -> str:
         return f"{path}: out of memory; give a smaller --max-depth than the one in use"
     if isinstance(error, RuntimeError):
         raise error
-    message = one_line(error)
-    return message if str(path) in message else f"{path}: {message}"
+    return naming(error, path)

@@ -10,8 +10,9 @@ import click
 from data_tools.errors import DataToolsError
 from msaformer.cli.messages import (
     ALL_FAILED,
+    FAILURES,
     exit_code,
-    one_line,
+    naming,
     print_error,
     progress_is_shown,
     write_failures,
@@ -22,7 +23,6 @@ from msaformer.errors import MSAFormerError
 if TYPE_CHECKING:
     from msaformer.report.sources import PageSource
 
-FAILURES: Final = "failures.tsv"
 PAGE_SUFFIXES: Final = (".html", ".htm")
 
 
@@ -95,15 +95,9 @@ def write_folder(sources: list[PageSource], folder: Path, *, is_shared: bool) ->
         try:
             rows.append(write_page(source, folder / f"{source.name}.html", shared))
         except (DataToolsError, MSAFormerError, OSError) as error:
-            failures[source.prediction] = describe_failure(error, source.prediction)
+            failures[source.prediction] = naming(error, source.prediction)
             print_error(failures[source.prediction])
     write_failures(failures, folder / FAILURES)
     if rows:
         write_index(rows, folder)
     return exit_code(len(failures), len(sources))
-
-
-def describe_failure(error: Exception, path: Path) -> str:
-    """One line that names the prediction, whichever file of its page was at fault."""
-    message = one_line(error)
-    return message if str(path) in message else f"{path}: {message}"

@@ -66,7 +66,7 @@ def find_page(paths: tuple[Path, ...], flags: PageFlags) -> tuple[Path, int]:
     first = paths[0]
     if first.suffix.lower() in PAGE_SUFFIXES or (first / INDEX).is_file():
         page = first / INDEX if first.is_dir() else first
-        if len(paths) > 1 or flags != PageFlags(*[None] * 6):
+        if len(paths) > 1 or flags != PageFlags():
             raise click.UsageError(
                 f"{first} is written already: it takes no other path and no flag of its parts"
             )

@@ -136,8 +136,6 @@ class SvgContext {
     this.stroke(box);
   }
 
-  clearRect() {} // nothing lies below
-
   measureText(text) {
     this.ruler.font = this.font;
     return this.ruler.measureText(text);
