@@ -232,7 +232,7 @@ def _dense_norms(factor: FloatMap, length: int, pseudocount: float, divisor: flo
     block = (np.eye(q) - 1 / NUM_STATES) * (pseudocount / NUM_STATES)
     for i in range(length):
         covariance[i * q : (i + 1) * q, i * q : (i + 1) * q] += block
-    inverse = _inverse_of_positive(covariance)
+    inverse = inverse_of_positive(covariance)
     gauge = np.eye(q) - 1 / divisor
     norms = np.zeros((length, length), np.float32)
     for start in range(0, length, _BLOCK_RESIDUES):
@@ -251,7 +251,7 @@ def _ridge_inverse(factor: FloatMap, ridge: float) -> FloatMap:
     is_low_rank = depth < size
     core = (factor @ factor.T if is_low_rank else factor.T @ factor).astype(np.float64)
     core[np.diag_indices_from(core)] += ridge
-    small = _inverse_of_positive(core).astype(np.float32)
+    small = inverse_of_positive(core).astype(np.float32)
     if not is_low_rank:
         return small
     inverse = factor.T @ (small @ factor)
@@ -260,7 +260,7 @@ def _ridge_inverse(factor: FloatMap, ridge: float) -> FloatMap:
     return inverse
 
 
-def _inverse_of_positive(matrix: DoubleMap) -> DoubleMap:
+def inverse_of_positive(matrix: DoubleMap) -> DoubleMap:
     """Invert a symmetric positive definite matrix by halves: half the work of LAPACK's general inverse.
 
     With S = A₂₂ − A₁₂ᵀ A₁₁⁻¹ A₁₂ and Q = A₁₁⁻¹ A₁₂ the inverse is [[A₁₁⁻¹ + Q S⁻¹ Qᵀ, −Q S⁻¹], [·, S⁻¹]]: all of it
@@ -271,9 +271,9 @@ def _inverse_of_positive(matrix: DoubleMap) -> DoubleMap:
         return np.linalg.inv(matrix).astype(np.float64, copy=False)
     half = size // 2
     corner, side = matrix[:half, :half], matrix[:half, half:]
-    first = _inverse_of_positive(corner)
+    first = inverse_of_positive(corner)
     product = first @ side
-    last = _inverse_of_positive(matrix[half:, half:] - side.T @ product)
+    last = inverse_of_positive(matrix[half:, half:] - side.T @ product)
     inverse = np.empty_like(matrix)
     inverse[half:, half:] = last
     np.matmul(product, last, out=inverse[:half, half:])

@@ -54,7 +54,30 @@ class ModelConfig(_Section):
     tied_rows: bool = Field(
         False, description="one row-attention map for all sequences, as in MSA Transformer"
     )
-    coevolution: bool = Field(True, description="embed the co-evolution maps into the pair track")
+    coevolution: Literal["none", "maps", "couplings"] = Field(
+        "maps",
+        description="in the pair track: nothing; mean-field DCA and APC-MI; also all 441 partial correlations of a "
+        "pair, and Neff",
+    )
+    profile: bool = Field(True, description="embed the profile into both tracks")
+    outer_product: bool = Field(True, description="the MSA track writes to the pair track")
+    triangles: Literal["both", "multiplication", "attention", "none"] = Field(
+        "both", description="triangle updates of the pair track"
+    )
+    pair_convolution: Literal["none", "square", "axial"] = Field(
+        "none", description="gated convolution of the pair track: 3×3, or 9×1 and 1×9"
+    )
+    pair_dilations: tuple[PositiveInt, ...] = Field(
+        (1, 2, 4),
+        min_length=1,
+        description="of the convolutions, block after block, and from the start again",
+    )
+    num_pair_blocks: int = Field(
+        0, ge=0, description="blocks after the others that update the pair track alone [0]"
+    )
+    positions: Literal["relative", "rotary"] = Field(
+        "relative", description="rotary: row attention also turns its queries and keys (Su et al. 2021)"
+    )
     orientations: bool = Field(False, description="heads for ω, θ and φ of residue pairs, as in trRosetta")
     num_recycles: int = Field(0, ge=0, le=16, description="further passes through the trunk [3]")
     msa_dropout: float = Field(0.15, ge=0, lt=1, description="row attention, shared over sequences [0.15]")
@@ -65,6 +88,12 @@ class ModelConfig(_Section):
     max_depth: int = Field(
         128, ge=1, description="sequences given to the trunk in prediction; chosen by sequence weight"
     )
+
+    @field_validator("coevolution", mode="before")
+    @classmethod
+    def _was_a_switch(cls, value: Any) -> Any:
+        """Read `true` and `false`, which weights and configurations of version 0.1 have."""
+        return {True: "maps", False: "none"}[value] if isinstance(value, bool) else value
 
 
 class DataConfig(_Section):

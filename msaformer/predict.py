@@ -21,7 +21,7 @@ from msaformer.attention_heads import Heads, checked_heads
 from msaformer.chains import chain_of_residue
 from msaformer.config import ModelConfig
 from msaformer.data.batch import Sample, collate
-from msaformer.data.dataset import NUM_MAPS, full_sample
+from msaformer.data.dataset import NUM_MAPS, full_sample, num_couplings
 from msaformer.device import memory_bytes
 from msaformer.errors import PredictionError
 from msaformer.model.attention_recorder import AttentionRecorder
@@ -116,7 +116,8 @@ def predict_features(
     shown = replace(
         features, residue_index=separated(features.residue_index, chain_lengths, model.network.config)
     )
-    sample = full_sample(shown, depth, np.random.default_rng(_SEED))
+    reads_couplings = num_couplings(model.network.config) > 0
+    sample = full_sample(shown, depth, np.random.default_rng(_SEED), with_couplings=reads_couplings)
     contacts, distogram = _run(
         model.network, sample, replace(execution, observer=recorder) if attention else execution
     )
@@ -148,7 +149,12 @@ def _run(
     device, real = next(network.parameters()).device, slice(sample.tokens.shape[1])
     try:
         with torch.inference_mode():
-            batch = collate([sample], NUM_MAPS, multiple_of=execution.axial.size)
+            batch = collate(
+                [sample],
+                NUM_MAPS,
+                num_couplings=num_couplings(network.config),
+                multiple_of=execution.axial.size,
+            )
             maps = predicted_maps(network, batch.to(device))
     finally:  # the network lets go of the maps of attention
         execute_with(network, replace(execution, observer=UNOBSERVED))
@@ -205,7 +211,9 @@ def configuration_line(config: ModelConfig) -> str:
         f"{config.pair_heads} x {config.pair_head_channels} of the pairs",
         _counted(config.num_recycles, "recycle"),
         "tied rows" if config.tied_rows else "untied rows",
-        "co-evolution maps" if config.coevolution else "no co-evolution maps",
+        {"none": "no co-evolution", "maps": "co-evolution maps", "couplings": "couplings"}[
+            config.coevolution
+        ],
     ]
     return ", ".join(parts)
 

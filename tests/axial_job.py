@@ -28,6 +28,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from data_tools.alphabet import MASK
+from data_tools.couplings import NUM_COUPLINGS
 from msaformer.config import ModelConfig
 from msaformer.data.batch import Batch, Sample, collate
 from msaformer.model.attention import GatedAttention
@@ -45,6 +46,14 @@ LOUD = 1e4
 VARIANTS: dict[str, dict[str, Any]] = {
     "untied": {"num_recycles": 1, "orientations": True},
     "tied": {"num_recycles": 1, "tied_rows": True},
+    "convolved": {
+        "coevolution": "couplings",
+        "num_pair_blocks": 3,
+        "pair_dilations": (1, 2),
+        "pair_convolution": "square",
+        "triangles": "multiplication",
+    },
+    "axially convolved": {"num_blocks": 1, "pair_convolution": "axial", "triangles": "none"},
 }
 SYMMETRIC = ("contact_logits", "distogram_logits", "omega_logits")
 
@@ -145,7 +154,7 @@ def compared(
 def prediction(model: MSAFormer, loud: Batch, axial: AxialSharding) -> Iterator[tuple[str, float]]:
     """Whole pair logits against those of the batch as `collate` makes it, without further padding."""
     model.eval()
-    plain = collate(examples(), NUM_MAPS)
+    plain = collate(examples(), NUM_MAPS, num_couplings=NUM_COUPLINGS)
     heads = [(0, 1), (1, 0)]
     alone, shared = AttentionRecorder(model, heads), AttentionRecorder(model, heads)
     with torch.inference_mode():
@@ -208,7 +217,7 @@ def examples() -> list[Sample]:
 
 def batches() -> tuple[Batch, Batch]:
     """Two examples of other depth and length each, padded for the ranks; once with zeros, once with huge values."""
-    quiet = collate(examples(), NUM_MAPS, multiple_of=MULTIPLE)
+    quiet = collate(examples(), NUM_MAPS, num_couplings=NUM_COUPLINGS, multiple_of=MULTIPLE)
     loud = replace(
         quiet,
         tokens=torch.where(quiet.msa_mask, quiet.tokens, MASK),
@@ -216,6 +225,7 @@ def batches() -> tuple[Batch, Batch]:
         profile=torch.where(quiet.residue_mask[..., None], quiet.profile, LOUD),
         residue_index=torch.where(quiet.residue_mask, quiet.residue_index, int(LOUD)),
         coevolution=torch.where(quiet.pair_mask[..., None], quiet.coevolution, LOUD),
+        couplings=torch.where(quiet.pair_mask[..., None], quiet.couplings, LOUD),
     )
     return quiet, loud
 

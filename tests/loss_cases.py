@@ -29,6 +29,8 @@ def make_batch() -> Batch:
         residue_index=torch.arange(L).expand(B, L).clone(),
         coevolution=torch.zeros(B, L, L, 2),
         has_coevolution=torch.tensor([True, False]),
+        couplings=torch.zeros(B, L, L, 0, dtype=torch.float16),
+        neff=torch.ones(B),
         sequence_mask=sequence_mask,
         residue_mask=residue_mask,
         distances=distances,

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from data_tools.alphabet import NUM_SYMBOLS
+from data_tools.couplings import NUM_COUPLINGS
 from msaformer.config import ModelConfig
 from msaformer.data.batch import Sample
 
@@ -106,6 +107,8 @@ def sample(depth: int, length: int, *, seed: int = 0, **changes: Any) -> Sample:
         "coevolution": maps + maps.transpose(1, 0, 2),
         "distances": np.minimum(distances, distances.T),
         "masked_targets": rng.integers(NUM_SYMBOLS, size=(depth, length)),
+        "couplings": rng.normal(size=(length, length, NUM_COUPLINGS)).astype(np.float16),
+        "neff": 10.0 + seed,
         "orientations": rng.uniform((-3, -3, 0), 3, size=(length, length, 3)).astype(np.float32),
         "name": f"example-{seed}",
     }

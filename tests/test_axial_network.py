@@ -20,7 +20,9 @@ from msaformer.training.memory_trace import trace
 JOB = Path(__file__).parent / "axial_job.py"
 OUTPUTS = ["msa", "pair", "contact_logits", "distogram_logits", "masked_msa_logits"]
 ORIENTATIONS = ["omega_logits", "theta_logits", "phi_logits"]
-OUTPUTS_OF = {"untied": OUTPUTS + ORIENTATIONS, "tied": OUTPUTS}
+OUTPUTS_OF = {"untied": OUTPUTS + ORIENTATIONS} | dict.fromkeys(
+    ("tied", "convolved", "axially convolved"), OUTPUTS
+)
 PEAK_SHARE = {2: 0.53, 4: 0.28}
 """Of one process's; at most 0.55 and 0.30 are asked for, and one more share of the MSA track in each block shows."""
 FLOAT32 = 1e-5
@@ -30,7 +32,7 @@ FLOAT32_LAYER = 1e-4
 BFLOAT16 = 0.05
 """As in `test_model.py`."""
 sizes = pytest.mark.parametrize("size", [2, 4])
-variants = pytest.mark.parametrize("variant", ["untied", "tied"])
+variants = pytest.mark.parametrize("variant", OUTPUTS_OF)
 
 
 def found(size: int, pattern: str) -> dict[str, float]:
@@ -54,7 +56,7 @@ def test_outputs_are_those_of_one_process_and_padding_does_not_leak(variant: str
 def test_gradients_of_the_ranks_add_up_to_those_of_one_process(variant: str, size: int) -> None:
     assert max(found(size, f"{variant}: norm of .*").values()) <= FLOAT32
     by_layer = found(size, f"{variant}: gradient of .*")
-    assert len(by_layer) > 50
+    assert len(by_layer) > 30
     assert max(by_layer.values()) <= FLOAT32_LAYER, by_layer
 
 

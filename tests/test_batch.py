@@ -11,13 +11,15 @@ import torch
 from model_cases import NUM_MAPS, sample
 
 from data_tools.alphabet import GAP
+from data_tools.couplings import NUM_COUPLINGS
 from msaformer.data.batch import NOT_SCORED, Batch, collate
 
 SIZES = ((3, 5), (4, 2))  # (N, L) of each sample; neither is the larger in both
 
 
 def batch() -> Batch:
-    return collate([sample(*size, seed=seed) for seed, size in enumerate(SIZES)], NUM_MAPS)
+    samples = [sample(*size, seed=seed) for seed, size in enumerate(SIZES)]
+    return collate(samples, NUM_MAPS, num_couplings=NUM_COUPLINGS)
 
 
 MASKS_AND_WORDS = {"has_coevolution", "residue_mask", "sequence_mask", "names", "skipped"}
@@ -31,7 +33,7 @@ def test_collate_keeps_every_real_value_at_its_place(name: str) -> None:
         cut: dict[str, tuple[int, ...]] = dict.fromkeys(
             ("tokens", "deletions", "masked_targets"), (depth, length)
         )
-        cut |= dict.fromkeys(("residue_index", "profile"), (length,))
+        cut |= dict.fromkeys(("residue_index", "profile"), (length,)) | {"neff": ()}
         place = (b, *(slice(size) for size in cut.get(name, (length, length))))
         np.testing.assert_array_equal(padded[place].numpy(), value)
 
@@ -43,6 +45,15 @@ def test_masks_are_true_where_sequence_and_residue_are_real() -> None:
         assert found.pair_mask[b].nonzero().tolist() == [[i, j] for i in range(length) for j in range(length)]
     assert found.msa_mask.shape == (2, 4, 5)
     assert found.pair_mask.shape == (2, 5, 5)
+
+
+def test_couplings_travel_only_to_a_network_that_reads_them_and_are_zero_where_missing() -> None:
+    samples = [sample(3, 5), sample(4, 2, couplings=None)]
+    assert collate(samples, NUM_MAPS).couplings.shape == (2, 5, 5, 0)
+    found = collate(samples, NUM_MAPS, num_couplings=NUM_COUPLINGS).couplings
+    assert found.dtype == torch.float16
+    assert (found[0] != 0).any()
+    assert not found[1].any()
 
 
 def test_a_gap_is_a_real_cell() -> None:

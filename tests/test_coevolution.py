@@ -326,7 +326,7 @@ def test_the_inverse_by_halves_is_the_inverse(size: int) -> None:
     table = rng.normal(size=(size + 5, size))
     matrix = table.T @ table / size + 0.01 * np.eye(size)
     kept = matrix.copy()
-    inverse = coevolution._inverse_of_positive(matrix)
+    inverse = coevolution.inverse_of_positive(matrix)
     np.testing.assert_allclose(inverse @ matrix, np.eye(size), atol=1e-10)
     np.testing.assert_allclose(inverse, inverse.T, atol=1e-10)
     np.testing.assert_array_equal(matrix, kept)

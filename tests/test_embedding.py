@@ -23,6 +23,7 @@ from model_cases import (
 )
 
 from data_tools.alphabet import NUM_SYMBOLS, NUM_TOKENS
+from data_tools.couplings import NUM_COUPLINGS
 from msaformer.data.batch import Batch, collate
 from msaformer.model.embedding import InputEmbedding, RecyclingEmbedding
 
@@ -73,6 +74,29 @@ def test_the_pair_track_is_the_sum_of_both_residues_their_separation_and_the_map
         assert_near(pair[b, i, j], expected)
 
 
+def test_couplings_and_neff_are_added_to_the_pairs_of_an_example_that_has_them() -> None:
+    layer = embedding(coevolution="couplings")
+    samples = [sample(N, L, neff=3162.2777), sample(N, L, seed=1, neff=50.0), sample(N, L, coevolution=None)]
+    inputs = collate(samples, NUM_MAPS, num_couplings=NUM_COUPLINGS)
+    without = replace(inputs, couplings=torch.zeros_like(inputs.couplings), neff=torch.ones(3))
+    added = exact(layer(inputs)[1] - layer(without)[1])
+    assert layer.couplings is not None
+    assert layer.neff is not None
+    for b, log10_neff in enumerate((3.0, math.log10(50))):  # no more than 1,000 is told
+        for i, j in np.ndindex(L, L):
+            expected = linear(layer.couplings, exact(inputs.couplings)[b, i, j])
+            expected = expected + linear(layer.neff, np.array([log10_neff]))
+            assert_near(added[b, i, j], expected, rtol=1e-3, atol=1e-3)  # a sum of 441 products
+    assert not added[2].any()
+
+
+def test_without_the_profile_nothing_depends_on_it() -> None:
+    layer, inputs = embedding(profile=False), batch()
+    other = replace(inputs, profile=torch.zeros_like(inputs.profile))
+    for one, two in zip(layer(inputs), layer(other), strict=True):
+        assert torch.equal(one, two)
+
+
 def test_separations_beyond_the_limit_are_told_apart_by_direction_only() -> None:
     layer = embedding()
     alike = np.ones((L, NUM_SYMBOLS), dtype=np.float32) / NUM_SYMBOLS
@@ -115,7 +139,7 @@ def test_maps_flagged_as_missing_change_nothing() -> None:
 
 
 def test_a_network_without_coevolution_has_no_weights_for_maps_and_ignores_them() -> None:
-    layer, inputs = embedding(coevolution=False), batch()
+    layer, inputs = embedding(coevolution="none"), batch()
     assert not [name for name, _ in layer.named_parameters() if "coevolution" in name]
     for one, other in zip(
         layer(inputs), layer(replace(inputs, coevolution=inputs.coevolution + 7)), strict=True

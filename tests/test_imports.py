@@ -46,6 +46,7 @@ LEVELS: dict[str, list[set[str]]] = {
             "orientations",
             "secondary_structure",
             "coevolution",
+            "couplings",
             "pair_statistics",
         },
         {"features", "network_features", "search"},

@@ -68,6 +68,7 @@ def _narrowed(batch: Batch, length: int) -> Batch:
         profile=batch.profile[:, :length].clone(),
         residue_index=batch.residue_index[:, :length].clone(),
         coevolution=batch.coevolution[:, :length, :length].clone(),
+        couplings=batch.couplings[:, :length, :length].clone(),
         sequence_mask=torch.cat([batch.sequence_mask, torch.zeros(2 * B, 1, dtype=torch.bool)], dim=1),
         residue_mask=batch.residue_mask[:, :length].clone(),
         distances=batch.distances[:, :length, :length].clone(),

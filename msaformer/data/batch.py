@@ -40,6 +40,10 @@ class Sample:
     """`[N, L]`, true token of a cell to be predicted, NOT_SCORED elsewhere; None: nothing to predict."""
     orientations: npt.NDArray[np.float32] | None = None
     """`[L, L, 3]`, ω, θ, φ in radians (`data_tools.orientations`), NaN = unknown; None: no structure."""
+    couplings: npt.NDArray[np.float16] | None = None
+    """`[L, L, 441]`, in standard deviations (`data_tools.couplings`); None: not asked for, or no co-evolution."""
+    neff: float = 1.0
+    """Effective number of sequences of the whole alignment."""
     name: str = ""
     """Id of the example, for messages."""
     skipped: str | None = None
@@ -79,6 +83,10 @@ class Batch:
     """Å, NaN = unknown (padding and examples without structure included)."""
     masked_targets: Int[Tensor, "B N L"]
     """True tokens of the cells to be predicted, NOT_SCORED elsewhere."""
+    neff: Float[Tensor, " B"]
+    """Effective number of sequences of the whole alignments."""
+    couplings: Float[Tensor, "B L L q"]
+    """q = 441, in standard deviations; q = 0 for a network that does not read them."""
     orientations: Float[Tensor, "B L L 3"] | None = None
     """ω, θ, φ in radians, NaN = unknown (padding included); None when no example of the batch has any."""
     names: tuple[str, ...] = ()
@@ -105,8 +113,12 @@ class Batch:
         return replace(self, **moved)
 
 
-def collate(samples: Sequence[Sample], num_maps: int, *, multiple_of: int = 1) -> Batch:
-    """Pad samples to the largest N and L among them; `num_maps` = k, for samples without co-evolution maps.
+def collate(
+    samples: Sequence[Sample], num_maps: int, *, num_couplings: int = 0, multiple_of: int = 1
+) -> Batch:
+    """Pad samples to the largest N and L among them.
+
+    `num_maps` = k and `num_couplings` = q, 0 or 441, are needed for samples without co-evolution.
 
     N and L are rounded up to multiples of `multiple_of`, so that as many ranks can share them (axial sharding).
     """
@@ -131,6 +143,12 @@ def collate(samples: Sequence[Sample], num_maps: int, *, multiple_of: int = 1) -
         residue_mask=_first([sample.tokens.shape[1] for sample in samples], length),
         distances=_padded([sample.distances for sample in samples], pairs, fill=math.nan),
         masked_targets=targets,
+        neff=torch.tensor([sample.neff for sample in samples]),
+        couplings=_padded(
+            [sample.couplings if num_couplings else None for sample in samples],
+            (*pairs, num_couplings),
+            torch.float16,
+        ),
         orientations=_padded(angles, (*pairs, NUM_ANGLES), fill=math.nan) if has_angles else None,
         names=tuple(sample.name for sample in samples),
         skipped=tuple(sample.skipped for sample in samples if sample.skipped is not None),

@@ -18,12 +18,13 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import DataLoader, Dataset
 
+from data_tools.couplings import NUM_COUPLINGS, standardized_couplings
 from data_tools.errors import StoreError
 from data_tools.features import COEVOLUTION_MAPS, MSAFeatures
 from data_tools.orientations import orientations
 from data_tools.store import Example, Store
 from data_tools.store_stream import epoch_order
-from msaformer.config import Config, DataConfig, TrainingConfig
+from msaformer.config import Config, DataConfig, ModelConfig, TrainingConfig
 from msaformer.data.batch import Batch, Sample, collate
 from msaformer.data.cropping import crop_residues, draw_depth, sample_rows, standardize_maps
 from msaformer.data.loading import loaded_batches, one_thread
@@ -31,6 +32,12 @@ from msaformer.data.masking import mask_sample
 from msaformer.errors import ConfigError
 
 NUM_MAPS = len(COEVOLUTION_MAPS)
+
+
+def num_couplings(model: ModelConfig) -> int:
+    """How many couplings of each pair a network reads."""
+    return NUM_COUPLINGS if model.coevolution == "couplings" else 0
+
 
 _SAMPLES: Final = (
     0,
@@ -48,15 +55,23 @@ def full_sample(
     distances: npt.NDArray[np.float32] | None = None,
     backbone: npt.NDArray[np.float32] | None = None,
     residues: slice = slice(None),
+    *,
+    with_couplings: bool = False,
 ) -> Sample:
     """The whole protein, or its `residues`, with `depth` sequences, nothing masked; labels as in an `Example`."""
     rows, places = sample_rows(features.weights, depth, rng), np.arange(features.length)[residues]
     maps = standardize_maps(features.coevolution) if features.depth > 1 else None
-    return _labelled(_sample(features, rows, places, maps), distances, backbone, places)
+    sample = _sample(features, rows, places, maps, with_couplings=with_couplings)
+    return _labelled(sample, distances, backbone, places)
 
 
 def training_sample(
-    example: Example, config: DataConfig, rng: np.random.Generator, *, with_orientations: bool = True
+    example: Example,
+    config: DataConfig,
+    rng: np.random.Generator,
+    *,
+    with_orientations: bool = True,
+    with_couplings: bool = False,
 ) -> Sample:
     """A random crop of an example, with random sequences, masked cells and, at times, without co-evolution maps."""
     features = example.features
@@ -65,7 +80,7 @@ def training_sample(
     rows = sample_rows(features.weights, depth, rng)
     with_maps = features.depth > 1 and rng.random() >= config.drop_coevolution
     maps = standardize_maps(features.coevolution) if with_maps else None
-    sample = _sample(features, rows, residues, maps)
+    sample = _sample(features, rows, residues, maps, with_couplings=with_couplings)
     masked = mask_sample(sample, config, features.weights[rows], features.neff, rng)
     named = replace(masked, name=example.id)
     backbone = example.backbone if with_orientations else None
@@ -93,8 +108,12 @@ class TrainingSamples(Dataset[Sample]):
             self._epoch, self._order = epoch, epoch_order(self.store, seed, epoch)
         example, skipped = self._readable(chain(self._order[place:], self._order[:place]))
         rng = np.random.default_rng([seed, *_SAMPLES, position])
-        needed = self.config.model.orientations
-        sample = training_sample(example, self.config.data, rng, with_orientations=needed)
+        model = self.config.model
+        sample = training_sample(
+            *(example, self.config.data, rng),
+            with_orientations=model.orientations,
+            with_couplings=model.coevolution == "couplings",
+        )
         return replace(sample, skipped=skipped)
 
     def _readable(self, order: Iterable[np.int64]) -> tuple[Example, str | None]:
@@ -156,7 +175,9 @@ def training_batches(
     loader: DataLoader[Any] = DataLoader(
         TrainingSamples(store, config),
         batch_sampler=_RankPositions(config.training, first_step, data_rank, data_ranks),
-        collate_fn=partial(collate, num_maps=NUM_MAPS, multiple_of=multiple_of),
+        collate_fn=partial(
+            collate, num_maps=NUM_MAPS, num_couplings=num_couplings(config.model), multiple_of=multiple_of
+        ),
         num_workers=workers,
         prefetch_factor=_batches_ahead(config, data_ranks) if workers else None,
         worker_init_fn=one_thread,
@@ -195,7 +216,12 @@ def _sample(
     rows: npt.NDArray[np.int64],
     residues: npt.NDArray[np.int64],
     maps: npt.NDArray[np.float32] | None,
+    *,
+    with_couplings: bool,
 ) -> Sample:
+    couplings = None
+    if with_couplings and maps is not None:
+        couplings = standardized_couplings(features.tokens, features.weights, residues)
     cells, pairs = np.ix_(rows, residues), np.ix_(residues, residues)
     return Sample(
         tokens=features.tokens[cells],
@@ -205,6 +231,8 @@ def _sample(
         coevolution=None if maps is None else maps[pairs],
         distances=None,
         masked_targets=None,
+        couplings=couplings,
+        neff=features.neff,
     )
 
 

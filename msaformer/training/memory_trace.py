@@ -21,14 +21,14 @@ from torch.autograd.graph import saved_tensors_hooks
 from data_tools.alphabet import NUM_SYMBOLS
 from msaformer.config import LossConfig, ModelConfig
 from msaformer.data.batch import NUM_ANGLES, Batch
-from msaformer.data.dataset import NUM_MAPS
+from msaformer.data.dataset import NUM_MAPS, num_couplings
 from msaformer.model.execution import Checkpoint, Execution, execute_with
 from msaformer.model.functions.pieces import planned_for
 from msaformer.model.maps import predicted_maps
 from msaformer.model.model import MSAFormer
 from msaformer.parallel.axial import UNSHARDED, AxialSharding
 from msaformer.training.losses import Objective
-from msaformer.training.memory_blocks import TRACED_BLOCKS, BlockMarks
+from msaformer.training.memory_blocks import BlockCounts, BlockMarks, gradient_bytes
 from msaformer.training.memory_ledger import MemoryLedger
 from msaformer.training.memory_policy import MemoryPolicy
 from msaformer.training.recompute import recomputed
@@ -68,11 +68,11 @@ class Trace:
 @lru_cache(maxsize=256)
 def trace(work: Work) -> Trace:
     """Run `work` on tensors without numbers."""
-    num_blocks = min(work.model.num_blocks, TRACED_BLOCKS)
-    further_blocks = work.model.num_blocks - num_blocks
+    every = BlockCounts.of(work.model)
+    traced = every.traced()
     host = _HostMemory()
     with planned_for(work.device_type), MemoryLedger() as ledger:
-        network = MSAFormer(work.model.model_copy(update={"num_blocks": num_blocks}))
+        network = MSAFormer(traced.applied_to(work.model))
         network.train(work.loss is not None)
         execute_with(network, _execution(work, host))
         if work.keeps_gradients:
@@ -87,14 +87,18 @@ def trace(work: Work) -> Trace:
             ):  # under inference_mode, operations would come to the ledger in larger pieces
                 predicted_maps(network, batch)
             return Trace(inputs, ledger.peak)
+        host.watch(network)
         marks = BlockMarks(network, ledger)
         objective = Objective(work.loss)
         execute_with(objective, network.execution)
         losses = objective(network(batch), batch, torch.ones(len(TASKS)), 1.0)
         losses.total.backward()
-        gradients = sum(4 * parameter.numel() for parameter in network.trunk.blocks[0].parameters())
-    peak = marks.peak(further_blocks, 0 if work.keeps_gradients else gradients)
-    return Trace(inputs, peak, host.num_bytes * work.model.num_blocks // num_blocks)
+        gradients = [
+            0 if work.keeps_gradients else gradient_bytes(blocks)
+            for blocks in (network.trunk.blocks, network.trunk.pair_blocks)
+        ]
+    peak = marks.peak(BlockCounts(every.both - traced.both, every.pair - traced.pair), *gradients)
+    return Trace(inputs, peak, host.all_bytes(every, traced))
 
 
 def empty_batch(work: Work) -> Batch:
@@ -113,6 +117,8 @@ def empty_batch(work: Work) -> Batch:
         residue_mask=torch.ones(work.batch_size, work.length, dtype=torch.bool),
         distances=torch.zeros(pairs),
         masked_targets=torch.zeros(cells, dtype=torch.int64),
+        neff=torch.ones(work.batch_size),
+        couplings=torch.zeros(*pairs, num_couplings(work.model), dtype=torch.float16),
         orientations=torch.zeros(*pairs, NUM_ANGLES) if has_angles else None,
         names=("",) * work.batch_size,
     )
@@ -123,6 +129,21 @@ class _HostMemory:
 
     def __init__(self) -> None:
         self.num_bytes = 0
+        self._before_pair_blocks = 0
+
+    def watch(self, network: MSAFormer) -> None:
+        """Tell the bytes of the blocks of the pair track from those before."""
+        network.trunk.blocks[-1].register_forward_hook(self._pair_blocks_begin)
+
+    def all_bytes(self, every: BlockCounts, traced: BlockCounts) -> int:
+        """Those of `every` block, when `traced` have been run."""
+        both = self._before_pair_blocks
+        pair = self.num_bytes - both
+        return both * every.both // traced.both + pair * every.pair // max(traced.pair, 1)
+
+    def _pair_blocks_begin(self, *_: Any) -> None:
+        """Not when the block is computed again."""
+        self._before_pair_blocks = self._before_pair_blocks or self.num_bytes
 
     def recomputed(self, function: Callable[..., Any], *tensors: Any) -> Any:
         with saved_tensors_hooks(self._leave, _come_back):

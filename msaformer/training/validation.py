@@ -13,7 +13,7 @@ from data_tools.errors import StoreError
 from data_tools.store import Store
 from msaformer.config import Config
 from msaformer.data.batch import Sample, collate
-from msaformer.data.dataset import NUM_MAPS, full_sample
+from msaformer.data.dataset import NUM_MAPS, full_sample, num_couplings
 from msaformer.metrics import RANGES, precision_table
 from msaformer.model.execution import Execution, execute_with
 from msaformer.model.model import MSAFormer, gather_output
@@ -70,7 +70,9 @@ def _score(
     """Scores of one example by name; none without distances."""
     if sample.distances is None:
         return {}
-    batch = collate([sample], NUM_MAPS, multiple_of=ranks.axial.size).to(device)
+    batch = collate(
+        [sample], NUM_MAPS, num_couplings=num_couplings(config.model), multiple_of=ranks.axial.size
+    ).to(device)
     output = network(batch)
     partial = evaluate_losses(output, batch, config.loss, ranks.axial).tasks
     losses = dict(zip(TASKS, ranks.axial.sum(partial).tolist(), strict=True))
@@ -93,5 +95,6 @@ def _validation_sample(store: Store, index: int, config: Config) -> Sample:
         *(example.features, config.model.max_depth, rng, example.distances),
         backbone=example.backbone if config.model.orientations else None,
         residues=slice(start, start + limit),
+        with_couplings=num_couplings(config.model) > 0,
     )
     return replace(sample, name=example.id)
