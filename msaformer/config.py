@@ -72,6 +72,7 @@ class ModelConfig(_Section):
         min_length=1,
         description="of the convolutions, block after block, and from the start again",
     )
+    pair_transition: bool = Field(True, description="transitions of the pair track, where it is convolved")
     num_pair_blocks: int = Field(
         0, ge=0, description="blocks after the others that update the pair track alone [0]"
     )
@@ -168,10 +169,16 @@ _Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimizerConfig(_Section):
-    """AdamW with linear warm-up, then cosine decay to `final_lr_ratio`."""
+    """AdamW with linear warm-up, then `schedule` down to `final_lr_ratio` of the learning rate."""
 
     learning_rate: float = Field(1e-3, gt=0, description="at the end of the warm-up")
     warmup_steps: int = Field(100, ge=0, description="optimizer steps")
+    schedule: Literal["cosine", "trapezoid"] = Field(
+        "cosine",
+        description="trapezoid: constant, then linear over the last `cooldown_share` of the steps (Hägele et al. "
+        "2024); until then training.steps may change when a run is resumed",
+    )
+    cooldown_share: float = Field(0.25, gt=0, le=1, description="of the steps of a trapezoid")
     final_lr_ratio: float = Field(0.05, ge=0, le=1, description="learning rate at the last step, as a share")
     weight_decay: float = Field(0.01, ge=0, description="of matrices; biases and norms are not decayed")
     betas: tuple[_Beta, _Beta] = Field((0.9, 0.99), description="decay of AdamW's two moments")

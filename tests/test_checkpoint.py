@@ -224,27 +224,27 @@ def changed(**changes: object) -> Config:
 
 
 def test_what_alters_the_numbers_may_not_change_on_resume() -> None:
-    check_same_run(CONFIG, changed(), Path("x"))
+    check_same_run(CONFIG, changed(), Path("x"), 3)
     with pytest.raises(
         CheckpointError, match=r"x: made by another configuration: model\.c_z was 8, is 16; start"
     ):
-        check_same_run(CONFIG, changed(model__c_z=16), Path("x"))
+        check_same_run(CONFIG, changed(model__c_z=16), Path("x"), 3)
     both = changed(training__steps=99, optimizer__clip_norm=2.0)
     with pytest.raises(
         CheckpointError, match=r"optimizer\.clip_norm was 1\.0, is 2\.0; training\.steps was 12, is 99"
     ):
-        check_same_run(CONFIG, both, Path("x"))
+        check_same_run(CONFIG, both, Path("x"), 3)
 
 
 def test_what_only_moves_or_shows_the_run_may_change() -> None:
     moved = changed(
         data__train="elsewhere", data__num_workers=2, training__output="there", training__log_every=3
     )
-    check_same_run(CONFIG, moved, Path("x"))
+    check_same_run(CONFIG, moved, Path("x"), 3)
     many = CONFIG.model_copy(
         update={"parallel": CONFIG.parallel.model_copy(update={"zero_stage": 3, "axial": 2})}
     )
-    check_same_run(CONFIG, many, Path("x"))
+    check_same_run(CONFIG, many, Path("x"), 3)
     for key in MAY_CHANGE:
         section, name = key.split(".")
         assert name in getattr(CONFIG, section).model_dump(), key
@@ -308,3 +308,23 @@ def test_a_checkpoint_that_is_a_link_is_neither_listed_nor_followed_by_a_save(tm
     verify(elsewhere)
     assert names(folder) == ["step-00000003", "step-00000005"]
     assert [path.name for path in list_checkpoints(folder)] == ["step-00000005"]
+
+
+@pytest.mark.parametrize(
+    ("step", "steps", "may"), [(6, 20, True), (6, 9, True), (7, 9, False), (10, 20, False)]
+)
+def test_a_trapezoid_may_get_another_length_until_its_rate_has_come_down(
+    step: int, steps: int, may: bool
+) -> None:
+    trapezoid = changed(optimizer__schedule="trapezoid", optimizer__cooldown_share=0.25, training__steps=13)
+    other = changed(optimizer__schedule="trapezoid", optimizer__cooldown_share=0.25, training__steps=steps)
+    if may:  # plateaus end at step 9 of 0–12, 14 of 0–19 and 6 of 0–8
+        check_same_run(trapezoid, other, Path("x"), step)
+        return
+    with pytest.raises(CheckpointError, match=f"training.steps was 13, is {steps}"):
+        check_same_run(trapezoid, other, Path("x"), step)
+
+
+def test_a_cosine_keeps_its_length_from_the_first_step() -> None:
+    with pytest.raises(CheckpointError, match="training.steps"):
+        check_same_run(changed(training__steps=13), changed(training__steps=20), Path("x"), 0)

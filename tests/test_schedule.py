@@ -35,3 +35,20 @@ def test_without_warm_up_the_first_step_has_the_full_rate() -> None:
 @pytest.mark.parametrize("steps", [1, 4, 5])
 def test_a_run_hardly_longer_than_its_warm_up_has_a_positive_rate_throughout(steps: int) -> None:
     assert all(0 < learning_rate(step, steps, CONFIG) <= 2.0 for step in range(steps))
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (1, 1.0),
+        (3, 2.0),
+        (10, 2.0),
+        (15, 2.0),
+        (17, 2.0 * (0.1 + 0.9 * 0.5)),
+        (19, 0.2),
+        (25, 0.2),
+    ],
+)
+def test_a_trapezoid_stays_up_until_its_last_stretch(step: int, expected: float) -> None:
+    config = CONFIG.model_copy(update={"schedule": "trapezoid", "cooldown_share": 0.2})
+    assert learning_rate(step, 20, config) == pytest.approx(expected)

@@ -49,7 +49,9 @@ class PairBlock(ExecutedModule):
         if attends:
             self.triangle_starting = TriangleAttention(c_z, *heads, starting=True)
             self.triangle_ending = TriangleAttention(c_z, *heads, starting=False)
-        self.pair_transition = Transition(c_z, config.transition_factor)
+        self.pair_transition = None
+        if config.pair_transition or kind == "none":
+            self.pair_transition = Transition(c_z, config.transition_factor)
         self.drop_convolution = None
         if self.convolution is not None:
             self.drop_convolution = SharedDropout(config.pair_dropout, _SHARED_OVER_ROWS)
@@ -71,7 +73,9 @@ class PairBlock(ExecutedModule):
         ):
             if update is not None and drop is not None:
                 pair = _added(pair, drop(update(pair, pair_mask)))
-        return _added(pair, self.pair_transition(pair))  # Algorithm 15
+        if self.pair_transition is not None:
+            pair = _added(pair, self.pair_transition(pair))  # Algorithm 15
+        return pair
 
 
 class EvoformerBlock(PairBlock):

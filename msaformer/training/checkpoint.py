@@ -30,6 +30,7 @@ from torch import Tensor
 
 from msaformer.config import Config
 from msaformer.errors import CheckpointError
+from msaformer.training.schedule import may_end_elsewhere
 
 _NAME: Final = re.compile(r"step-(\d{8})")
 _STATE, _RUN, _MANIFEST = "state.safetensors", "run.json", "manifest.json"
@@ -186,14 +187,19 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise _damaged(path, error) from error
 
 
-def check_same_run(saved: Config, wanted: Config, source: Path) -> None:
-    """Raise CheckpointError unless both configurations compute the same (see MAY_CHANGE)."""
+def check_same_run(saved: Config, wanted: Config, source: Path, step: int) -> None:
+    """Raise CheckpointError unless both configurations compute the same (see MAY_CHANGE).
+
+    The run of `saved` has made `step` steps; how many there are to be may change as long as none has depended on it.
+    """
+    lengths = (saved.training.steps, wanted.training.steps)
+    free = {"training.steps"} if may_end_elsewhere(step, lengths, saved.optimizer) else set()
     before, after = flat_keys(saved), flat_keys(wanted)
     changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
     differing = [
         f"{key} was {before.get(key)!r}, is {after.get(key)!r}"
         for key in changed
-        if key not in MAY_CHANGE and not key.startswith(_MAY_CHANGE_SECTIONS)
+        if key not in MAY_CHANGE | free and not key.startswith(_MAY_CHANGE_SECTIONS)
     ]
     if differing:
         raise CheckpointError(

@@ -53,7 +53,7 @@ def find_checkpoint(config: Config, data: str, ranks: Ranks) -> Checkpoint:
     step = ranks.from_first(step)
     with ranks.together():
         checkpoint = load_checkpoint(folder / f"step-{step:08d}")
-        check_same_run(checkpoint.config, config, folder)
+        check_same_run(checkpoint.config, config, folder, checkpoint.step)
         if checkpoint.training_data != data:
             raise CheckpointError(
                 f"{config.data.train}: not the examples that the run in {config.training.output} was trained on; "
