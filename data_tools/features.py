@@ -72,17 +72,32 @@ class MSAFeatures:
 
 def featurize(alignment: Alignment) -> MSAFeatures:
     """Compute all features of one alignment; float32 throughout, deterministic."""
-    weights = sequence_weights(alignment.tokens)
-    maps = [
-        mean_field_dca(alignment.tokens, weights),
-        mutual_information_apc(alignment.tokens, weights),
-    ]
+    return _features(alignment.tokens, alignment.deletion_matrix, alignment.residue_index)
+
+
+def features_of_rows(features: MSAFeatures, rows: npt.NDArray[np.int64]) -> MSAFeatures:
+    """All features anew of an alignment of these `rows` `[n]` alone, as `featurize` makes them.
+
+    The first must be row 0, the query; residues keep their numbers. Raises AlignmentError otherwise.
+    """
+    if len(rows) == 0 or rows[0] != 0:
+        raise AlignmentError("the first row taken must be row 0, the query")
+    return _features(features.tokens[rows], features.deletion_matrix[rows], features.residue_index)
+
+
+def _features(
+    tokens: npt.NDArray[np.uint8],
+    deletion_matrix: npt.NDArray[np.uint16],
+    residue_index: npt.NDArray[np.int32],
+) -> MSAFeatures:
+    weights = sequence_weights(tokens)
+    maps = [mean_field_dca(tokens, weights), mutual_information_apc(tokens, weights)]
     return MSAFeatures(
-        tokens=alignment.tokens,
-        deletion_matrix=alignment.deletion_matrix,
+        tokens=tokens,
+        deletion_matrix=deletion_matrix,
         weights=weights,
-        profile=column_profile(alignment.tokens, weights),
-        residue_index=alignment.residue_index,
+        profile=column_profile(tokens, weights),
+        residue_index=residue_index,
         coevolution=np.stack(maps, axis=-1),
     )
 

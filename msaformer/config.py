@@ -121,6 +121,12 @@ class DataConfig(_Section):
     drop_coevolution: float = Field(
         0.1, ge=0, le=1, description="share of examples without co-evolution maps"
     )
+    thin_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of examples thinned to 1 to 64 sequences (log-uniform), at most half",
+    )
     num_workers: int = Field(
         1, ge=0, le=64, description="processes that prepare examples, for each rank; 0: the training process"
     )

@@ -29,6 +29,7 @@ from msaformer.data.batch import Batch, Sample, collate
 from msaformer.data.cropping import crop_residues, draw_depth, sample_rows, standardize_maps
 from msaformer.data.loading import loaded_batches, one_thread
 from msaformer.data.masking import mask_sample
+from msaformer.data.thinning import thinned
 from msaformer.errors import ConfigError
 
 NUM_MAPS = len(COEVOLUTION_MAPS)
@@ -73,8 +74,11 @@ def training_sample(
     with_orientations: bool = True,
     with_couplings: bool = False,
 ) -> Sample:
-    """A random crop of an example, with random sequences, masked cells and, at times, without co-evolution maps."""
-    features = example.features
+    """A random crop of an example, with random sequences, masked cells and, at times, without co-evolution maps.
+
+    A share of the alignments is thinned before (`thinned`).
+    """
+    features = thinned(example.features, config.thin_share, rng)
     residues = crop_residues(features.length, config.crop_length, config.two_segment_share, rng)
     depth = draw_depth(config.max_depth, config.min_depth, config.full_depth_share, rng)
     rows = sample_rows(features.weights, depth, rng)
