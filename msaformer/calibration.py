@@ -5,7 +5,7 @@ L residues of the query, B bins of probability.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from msaformer.errors import PredictionError
-from msaformer.metrics import CONTACT_ANGSTROM, between_chains
+from msaformer.metrics import CONTACT_ANGSTROM, top_pairs
 
 NUM_BINS: Final = (
     10  # equal steps of probability, as reliability diagrams are drawn (Guo et al. 2017, section 2)
@@ -51,12 +51,13 @@ def reliability(
     distances: Floats,
     *,
     min_separation: int = MIN_SEPARATION,
+    max_separation: int | None = None,
     num_bins: int = NUM_BINS,
     chain_lengths: Sequence[int] = (),
 ) -> Calibration:
-    """Compare `probs` `[L, L]` with `distances` `[L, L]` (Å, NaN = unknown) of pairs i < j far enough apart.
+    """Compare `probs` `[L, L]` with `distances` `[L, L]` (Å, NaN = unknown) of pairs i < j so far apart in the chain.
 
-    Pairs of two of the chains of `chain_lengths` (one chain if empty) always are.
+    Pairs of two of the chains of `chain_lengths` (one chain if empty) are, unless there is a `max_separation`.
 
     Guo et al. 2017 (ICML), equations 1 to 3, with the predicted probability as the confidence. Raises PredictionError
     when shapes disagree or a probability lies outside [0, 1].
@@ -65,9 +66,9 @@ def reliability(
         raise PredictionError(
             f"probabilities {probs.shape} and distances {distances.shape} must be the same [L, L]"
         )
-    far = np.triu(np.ones(probs.shape, dtype=bool), k=max(min_separation, 1))
-    between = between_chains(probs.shape[0], chain_lengths)
-    first, second = np.nonzero(far if between is None else far | np.triu(between))
+    first, second = top_pairs(
+        probs, min_separation=min_separation, max_separation=max_separation, chain_lengths=chain_lengths
+    )
     said, true = probs[first, second].astype(np.float64), distances[first, second]
     if said.size and not (said.min() >= 0 and said.max() <= 1 + 1e-6):
         raise PredictionError(f"probabilities must lie in [0, 1], not [{said.min():g}, {said.max():g}]")
@@ -80,3 +81,15 @@ def reliability(
         mean_prob = np.bincount(place, weights=said, minlength=num_bins) / counts
         fraction = np.bincount(place, weights=hits, minlength=num_bins) / counts
     return Calibration(edges, mean_prob, fraction, counts)
+
+
+def pooled(calibrations: Iterable[Calibration]) -> Calibration:
+    """That of all pairs together, as of one large protein; raises ValueError without any, or when bins differ."""
+    parts = list(calibrations)
+    if not parts or any(not np.array_equal(part.edges, parts[0].edges) for part in parts):
+        raise ValueError("calibrations can be pooled when there is one at least and all have the same bins")
+    counts = np.sum([part.counts for part in parts], axis=0)
+    said = np.sum([part.counts * np.nan_to_num(part.mean_prob) for part in parts], axis=0)
+    hits = np.sum([part.counts * np.nan_to_num(part.fraction) for part in parts], axis=0)
+    with np.errstate(invalid="ignore"):
+        return Calibration(parts[0].edges, said / counts, hits / counts, counts)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from msaformer.calibration import reliability
+from msaformer.calibration import pooled, reliability
 from msaformer.errors import PredictionError
 
 
@@ -55,3 +55,34 @@ def test_what_is_no_probability_is_refused():
         reliability(np.full((7, 7), 2.0), np.zeros((7, 7)))
     with pytest.raises(PredictionError, match=r"\(7, 7\) and distances \(6, 6\)"):
         reliability(np.zeros((7, 7)), np.zeros((6, 6)))
+
+
+def test_a_largest_separation_leaves_out_pairs_farther_apart_and_pairs_of_two_chains():
+    probs, distances = np.zeros((9, 9)), np.full((9, 9), 5.0)
+    assert reliability(probs, distances, max_separation=7).counts.sum() == 3 + 2
+    assert reliability(probs, distances, max_separation=7, chain_lengths=(1, 8)).counts.sum() == 2 + 1
+
+
+def test_pooled_is_the_calibration_of_all_pairs_together():
+    rng = np.random.default_rng(5)
+    probs = [symmetric(12, {(0, 11): 0.9}), rng.random((12, 12))]
+    distances = [rng.random((12, 12)) * 16 for _ in probs]
+    together = pooled(map(reliability, probs, distances))
+    said = np.concatenate([table[np.triu_indices(12, 6)] for table in probs])
+    hits = np.concatenate([table[np.triu_indices(12, 6)] for table in distances]) < 8
+    for bin_number in range(10):
+        chosen = (said >= bin_number / 10) & (said < (bin_number + 1) / 10)
+        assert together.counts[bin_number] == chosen.sum()
+        if chosen.any():
+            assert together.mean_prob[bin_number] == pytest.approx(said[chosen].mean())
+            assert together.fraction[bin_number] == pytest.approx(hits[chosen].mean())
+        else:
+            assert np.isnan(together.mean_prob[bin_number])
+
+
+def test_calibrations_of_other_bins_are_not_pooled():
+    parts = [reliability(np.zeros((7, 7)), np.zeros((7, 7)), num_bins=bins) for bins in (5, 10)]
+    with pytest.raises(ValueError, match="the same bins"):
+        pooled(parts)
+    with pytest.raises(ValueError, match="one at least"):
+        pooled([])

@@ -63,6 +63,7 @@ LEVELS: dict[str, list[set[str]]] = {
             "device",
             "parallel",
             "calibration",
+            "distance_metrics",
             "pair_scores",
             "chains",
         },
