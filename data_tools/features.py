@@ -70,9 +70,15 @@ class MSAFeatures:
         return float(self.weights.sum(dtype=np.float64))
 
 
-def featurize(alignment: Alignment) -> MSAFeatures:
-    """Compute all features of one alignment; float32 throughout, deterministic."""
-    return _features(alignment.tokens, alignment.deletion_matrix, alignment.residue_index)
+def featurize(alignment: Alignment, *, with_coevolution: bool = True) -> MSAFeatures:
+    """Compute all features of one alignment; float32 throughout, deterministic.
+
+    Without co-evolution the maps, which take most of the time, are left zero: for a network that is not given them.
+    """
+    return _features(
+        *(alignment.tokens, alignment.deletion_matrix, alignment.residue_index),
+        with_coevolution=with_coevolution,
+    )
 
 
 def features_of_rows(features: MSAFeatures, rows: npt.NDArray[np.int64]) -> MSAFeatures:
@@ -82,23 +88,31 @@ def features_of_rows(features: MSAFeatures, rows: npt.NDArray[np.int64]) -> MSAF
     """
     if len(rows) == 0 or rows[0] != 0:
         raise AlignmentError("the first row taken must be row 0, the query")
-    return _features(features.tokens[rows], features.deletion_matrix[rows], features.residue_index)
+    return _features(
+        *(features.tokens[rows], features.deletion_matrix[rows], features.residue_index),
+        with_coevolution=True,
+    )
 
 
 def _features(
     tokens: npt.NDArray[np.uint8],
     deletion_matrix: npt.NDArray[np.uint16],
     residue_index: npt.NDArray[np.int32],
+    *,
+    with_coevolution: bool,
 ) -> MSAFeatures:
-    weights = sequence_weights(tokens)
-    maps = [mean_field_dca(tokens, weights), mutual_information_apc(tokens, weights)]
+    weights, length = sequence_weights(tokens), tokens.shape[1]
+    coevolution = np.zeros((length, length, len(COEVOLUTION_MAPS)), np.float32)
+    if with_coevolution:
+        coevolution[..., 0] = mean_field_dca(tokens, weights)
+        coevolution[..., 1] = mutual_information_apc(tokens, weights)
     return MSAFeatures(
         tokens=tokens,
         deletion_matrix=deletion_matrix,
         weights=weights,
         profile=column_profile(tokens, weights),
         residue_index=residue_index,
-        coevolution=np.stack(maps, axis=-1),
+        coevolution=coevolution,
     )
 
 

@@ -11,27 +11,23 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from data_tools.alignment import Alignment, alignment_sha256
 from data_tools.features import MSAFeatures, featurize
 from data_tools.formats.colabfold import chain_columns
-from msaformer import __version__
 from msaformer.attention_heads import Heads, checked_heads
 from msaformer.chains import chain_of_residue
 from msaformer.config import ModelConfig
-from msaformer.data.batch import Sample, collate
-from msaformer.data.dataset import NUM_MAPS, full_sample, num_couplings
 from msaformer.device import memory_bytes
 from msaformer.errors import PredictionError
+from msaformer.given import Given, mean_maps, samples_of
 from msaformer.model.attention_recorder import AttentionRecorder
-from msaformer.model.execution import UNOBSERVED, Execution, execute_with
-from msaformer.model.heads import BIN_EDGES
-from msaformer.model.maps import predicted_maps
-from msaformer.model.model import MSAFormer
+from msaformer.model.execution import UNOBSERVED, Execution
+from msaformer.model.heads import BIN_EDGES, NUM_BINS
 from msaformer.parallel.axial import UNSHARDED, AxialSharding
 from msaformer.prediction import AttentionMaps, Prediction
 from msaformer.pretrained import LoadedModel
+from msaformer.run_identity import run_identity
 from msaformer.sizes import show_size
 from msaformer.training.memory_plan import MemoryPlan, Setting, cheapest_plan, fastest_plan
 from msaformer.training.memory_search import explain_misfit, largest_depth
@@ -43,7 +39,6 @@ _LAST_BIN_CENTER: Final = 22.0  # Å; stands for every distance of 20 Å and mor
 # predictions of complexes by AlphaFold 2's monomer model (Bryant et al. 2022, Nat. Commun. 13:1265; ColabFold).
 _CHAIN_BREAK: Final = 200
 _FLOAT_BYTES: Final = 4
-_SEED: Final = 0  # of the choice of sequences, so that a prediction can be repeated
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,29 +59,38 @@ def predict(
     *,
     name: str,
     max_depth: int | None = None,
+    ensembles: int = 1,
+    coevolution: bool = True,
     resources: Resources | None = None,
     attention: Heads = (),
 ) -> Prediction:
-    """Featurize `alignment` and run the network once on its device, within the memory of `resources`.
+    """Featurize `alignment` and run the network on its device, within the memory of `resources`.
 
-    At most `max_depth` sequences (the model's own default if None) are given to the trunk, drawn in proportion to
-    their weights with a fixed seed; profile, co-evolution maps and Neff come from the whole alignment. With
-    `attention`, the maps of these heads, (block, head), are kept, which takes 4·L² bytes each. Raises ValueError when
-    `max_depth` is below 1, ConfigError for a head that the network does not have, and PredictionError, before anything
-    is computed, when the memory is too small.
+    `max_depth`, `ensembles` and `coevolution` are those of `Given`. With `attention`, the maps of these heads,
+    (block, head), are kept, which takes 4·L² bytes each. Raises ValueError when `max_depth` or `ensembles` is below 1,
+    ConfigError for a head that the network does not have, and PredictionError, before anything is computed, when the
+    memory is too small.
     """
-    depth = _checked_depth(max_depth, model)
+    given = Given(max_depth, ensembles, coevolution)
     attention = checked_heads(attention, model.network.config, "attention")
     resources = Resources() if resources is None else resources
+    depth = min(given.depth(model.network.config), alignment.depth)
+    most_samples = ensembles if resources.fewer_sequences else given.num_samples(depth, alignment.depth)
     plan = plan_within(
-        resources, model, min(depth, alignment.depth), alignment.length, name, num_maps=len(attention)
+        *(resources, model, depth, alignment.length, name),
+        num_maps=len(attention),
+        num_samples=most_samples,
     )
+    depth = plan.setting.depth
+    if given.num_samples(depth, alignment.depth) < ensembles:
+        held = "the query alone" if depth == 1 < alignment.depth else "all sequences"
+        _log.warning("%s: one sample holds %s; predicted once, not %d times", name, held, ensembles)
     return predict_features(
-        featurize(alignment),
+        featurize(alignment, with_coevolution=coevolution),
         alignment.query,
         model,
         name=name,
-        max_depth=plan.setting.depth,
+        given=replace(given, max_depth=depth),
         execution=Execution(axial=resources.axial, chunk_bytes=plan.policy.chunk_bytes),
         chain_lengths=tuple(columns.stop - columns.start for columns in chain_columns(alignment)),
         attention=attention,
@@ -99,28 +103,27 @@ def predict_features(
     model: LoadedModel,
     *,
     name: str,
-    max_depth: int | None = None,
+    given: Given | None = None,
     execution: Execution | None = None,
     chain_lengths: tuple[int, ...] = (),
     attention: Heads = (),
 ) -> Prediction:
     """The same from features already made, as `execution` says and whatever memory that takes.
 
-    `sequence` is the query; `chain_lengths` the residues of each chain of a complex, one chain if empty. Raises
-    PredictionError when they do not make the query.
+    Attention is that of the first sample. `sequence` is the query; `chain_lengths` the residues of each chain of a
+    complex, one chain if empty. Raises PredictionError when they do not make the query.
     """
-    depth = _checked_depth(max_depth, model)
+    given = Given() if given is None else given
     attention = checked_heads(attention, model.network.config, "attention")
     execution = Execution() if execution is None else execution
     recorder = AttentionRecorder(model.network, attention)
     shown = replace(
         features, residue_index=separated(features.residue_index, chain_lengths, model.network.config)
     )
-    reads_couplings = num_couplings(model.network.config) > 0
-    sample = full_sample(shown, depth, np.random.default_rng(_SEED), with_couplings=reads_couplings)
-    contacts, distogram = _run(
-        model.network, sample, replace(execution, observer=recorder) if attention else execution
-    )
+    depth = min(given.depth(model.network.config), features.depth)
+    num_samples = given.num_samples(depth, features.depth)
+    samples = samples_of(shown, model.network.config, depth, num_samples, coevolution=given.coevolution)
+    contacts, distogram = mean_maps(model.network, samples, execution, recorder if attention else UNOBSERVED)
     expected, spread = expected_distance(distogram)
     return Prediction(
         name=name,
@@ -132,50 +135,18 @@ def predict_features(
         distance_std=spread,
         depth=features.depth,
         neff=features.neff,
-        model=run_identity(model, sample.tokens.shape[0], execution),
+        model=run_identity(
+            *(model, execution),
+            sequences_used=depth,
+            ensembles=num_samples,
+            coevolution=given.coevolution,
+        ),
         alignment_sha256=alignment_sha256(features.tokens, features.deletion_matrix),
         residue_index=features.residue_index,
         chain_lengths=chain_lengths,
         sequence_weights=features.weights,
         attention=_attention_maps(attention, recorder, features.length) if attention else None,
     )
-
-
-def _run(
-    network: MSAFormer, sample: Sample, execution: Execution
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Probabilities of contacts `[L, L]` and of distances `[L, L, K]`."""
-    execute_with(network, execution)
-    device, real = next(network.parameters()).device, slice(sample.tokens.shape[1])
-    try:
-        with torch.inference_mode():
-            batch = collate(
-                [sample],
-                NUM_MAPS,
-                num_couplings=num_couplings(network.config),
-                multiple_of=execution.axial.size,
-            )
-            maps = predicted_maps(network, batch.to(device))
-    finally:  # the network lets go of the maps of attention
-        execute_with(network, replace(execution, observer=UNOBSERVED))
-    contacts, distogram = (np.ascontiguousarray(values[real, real].cpu().numpy()) for values in maps)
-    return contacts, distogram
-
-
-def run_identity(
-    model: LoadedModel, sequences_used: int, execution: Execution
-) -> dict[str, str | int | float]:
-    """What a prediction was made with (`Prediction.model`)."""
-    return {
-        "name": model.name,
-        "sha256": model.sha256,
-        "sequences_used": sequences_used,
-        "configuration": configuration_line(model.network.config),
-        "msaformer": __version__,
-        "torch": torch.__version__,
-        "device": device_name(next(model.network.parameters()).device),
-        "precision": "bfloat16" if execution.bfloat16 else "float32",
-    }
 
 
 def _attention_maps(heads: Heads, recorder: AttentionRecorder, length: int) -> AttentionMaps:
@@ -201,46 +172,29 @@ def separated(
     return residue_index + width * chain_of_residue(chain_lengths)
 
 
-def configuration_line(config: ModelConfig) -> str:
-    """The network's shape in words, for people."""
-    parts = [
-        _counted(config.num_blocks, "block"),
-        f"c_m {config.c_m}",
-        f"c_z {config.c_z}",
-        f"{config.msa_heads} x {config.msa_head_channels} heads of the MSA",
-        f"{config.pair_heads} x {config.pair_head_channels} of the pairs",
-        _counted(config.num_recycles, "recycle"),
-        "tied rows" if config.tied_rows else "untied rows",
-        {"none": "no co-evolution", "maps": "co-evolution maps", "couplings": "couplings"}[
-            config.coevolution
-        ],
-    ]
-    return ", ".join(parts)
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-def device_name(device: torch.device) -> str:
-    """The kind of device, and what it calls itself: "cpu", "cuda (NVIDIA H100 80GB HBM3)"."""
-    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
-
-
 def plan_within(
-    resources: Resources, model: LoadedModel, depth: int, length: int, name: str, *, num_maps: int = 0
+    resources: Resources,
+    model: LoadedModel,
+    depth: int,
+    length: int,
+    name: str,
+    *,
+    num_maps: int = 0,
+    num_samples: int = 1,
 ) -> MemoryPlan:
     """How `depth` sequences of `length` residues, or fewer sequences, are predicted; what is adapted is logged.
 
-    `num_maps` attention maps are kept beside. Raises PredictionError when nothing fits, saying what would.
+    `num_maps` attention maps are kept beside, and the sums over `num_samples` samples. Raises PredictionError when
+    nothing fits, saying what would.
     """
     device = next(model.network.parameters()).device
     limit = memory_bytes(device) if resources.memory_bytes is None else resources.memory_bytes
-    kept = num_maps * _FLOAT_BYTES * length**2
-    beside = (
-        f"; {num_maps} attention maps take {show_size(kept)} of {show_size(limit)} beside" if num_maps else ""
+    sums = _FLOAT_BYTES * (1 + NUM_BINS) * length**2 if num_samples > 1 else 0
+    kept = {f"{num_maps} attention maps": num_maps * _FLOAT_BYTES * length**2, "sums over samples": sums}
+    beside = "".join(
+        f"; {what} take {show_size(size)} of {show_size(limit)} beside" for what, size in kept.items() if size
     )
-    limit -= kept
+    limit -= sum(kept.values())
     if limit <= 0:
         raise PredictionError(f"N={depth}, L={length} does not fit{beside}; ask for fewer of them")
     setting = Setting(
@@ -258,13 +212,6 @@ def plan_within(
     if plan != fastest_plan(setting):
         _log.warning("%s: adapted to the memory: %s", name, plan.sentence())
     return plan
-
-
-def _checked_depth(max_depth: int | None, model: LoadedModel) -> int:
-    depth = model.network.config.max_depth if max_depth is None else max_depth
-    if depth < 1:
-        raise ValueError(f"max_depth must be at least 1, not {depth}")
-    return depth
 
 
 def expected_distance(

@@ -87,9 +87,9 @@ class Prediction:
     neff: float
     """Effective number of sequences at 80 % identity (`data_tools.weights`)."""
     model: Mapping[str, str | int | float]
-    """Identity of the run: name, sha256 of the weights, `sequences_used` (those that the network was given),
-    `configuration` in words, versions of `msaformer` and `torch`, `device` and `precision`; only the first three in
-    files of earlier versions."""
+    """Identity of the run: name, sha256 of the weights, `sequences_used` (those that the network was given at a time),
+    `ensembles` (samples of so many sequences, averaged), `configuration` in words, versions of `msaformer` and `torch`,
+    `device` and `precision`, and `coevolution` where it was left out on request; fewer in files of earlier versions."""
     alignment_sha256: str = ""
     """Identity of the alignment (`data_tools.alignment.alignment_sha256`); empty when unknown."""
     residue_index: npt.NDArray[np.int32] = dataclasses.field(

@@ -201,6 +201,7 @@ def predict_here(depth: int, length: int, max_depth: int) -> dict[str, Any]:
 
     from data_tools.alignment import Alignment
     from data_tools.features import featurize
+    from msaformer.given import Given
     from msaformer.predict import predict_features
     from msaformer.pretrained import load_model
     from msaformer.training.throughput import peak_resident_bytes
@@ -213,7 +214,7 @@ def predict_here(depth: int, length: int, max_depth: int) -> dict[str, Any]:
     seen: dict[str, Any] = {"features": {"CPU": cpu, "wall": wall}}
     cpu, wall, prediction = stopwatch(
         lambda: predict_features(
-            features, alignment.query, model, name="synthetic", max_depth=max_depth or None
+            features, alignment.query, model, name="synthetic", given=Given(max_depth or None)
         )
     )
     seen["network"] = {"CPU": cpu, "wall": wall}

@@ -148,6 +148,43 @@ def test_a_target_finished_from_something_else_is_an_error(
     assert finished.read_bytes() == before
 
 
+def test_samples_of_the_sequences_are_averaged_recorded_and_compared_with_what_is_kept(
+    good: Path, tmp_path: Path, random_weights: Path, terminal: Terminal
+) -> None:
+    arguments = ["predict", str(good), "-o", str(tmp_path / "out"), "--weights", str(random_weights)]
+    arguments += ["--max-depth", "2"]
+    path = tmp_path / "out" / "good.npz"
+    assert main([*arguments, "--ensembles", "3"]) == 0
+    assert load_prediction(path).model["ensembles"] == 3
+    assert main([*arguments, "--ensembles", "3"]) == 0
+    assert "was kept" in terminal.read()[1]
+    assert main(arguments) == 1
+    terminal.shows_one_error(str(path), "another --ensembles", "--overwrite")
+    assert main([*arguments[:-1], "3", "--ensembles", "3", "--overwrite"]) == 0
+    assert (
+        terminal.read()[1] == "warning: good: one sample holds all sequences; predicted once, not 3 times\n"
+    )
+    assert load_prediction(path).model["ensembles"] == 1
+
+
+def test_what_was_predicted_without_co_evolution_says_so_and_is_not_taken_for_a_whole_prediction(
+    good: Path, tmp_path: Path, random_weights: Path, terminal: Terminal
+) -> None:
+    arguments = ["predict", str(good), "-o", str(tmp_path / "out"), "--weights", str(random_weights)]
+    path = tmp_path / "out" / "good.npz"
+    assert main([*arguments, "--no-coevolution"]) == 0
+    assert load_prediction(path).model["coevolution"] == "left out"
+    assert main([*arguments, "--no-coevolution"]) == 0
+    assert "was kept" in terminal.read()[1]
+    assert main(arguments) == 1
+    terminal.shows_one_error(str(path), "without co-evolution", "--overwrite")
+    assert main([*arguments, "--overwrite"]) == 0
+    assert "coevolution" not in load_prediction(path).model
+    terminal.read()
+    assert main([*arguments, "--no-coevolution"]) == 1
+    terminal.shows_one_error(str(path), "with co-evolution", "--overwrite")
+
+
 def rewrite_weights(source: Path, target: Path, **header: str) -> Path:
     """Copy a weights file with other words in its header."""
     from safetensors import safe_open

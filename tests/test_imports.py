@@ -69,6 +69,7 @@ LEVELS: dict[str, list[set[str]]] = {
         },
         {"data", "model", "report", "potts"},
         {"pretrained"},
+        {"given", "run_identity"},
         {"training", "predict"},
         {"cli"},
         {"__main__"},
@@ -77,7 +78,14 @@ LEVELS: dict[str, list[set[str]]] = {
 ALLOWED: dict[str, tuple[str, ...]] = {
     "torch": (
         *("msaformer.data", "msaformer.model", "msaformer.parallel", "msaformer.training"),
-        *("msaformer.predict", "msaformer.pretrained", "msaformer.device", "msaformer.cli.env"),
+        *(
+            "msaformer.predict",
+            "msaformer.given",
+            "msaformer.run_identity",
+            "msaformer.pretrained",
+            "msaformer.device",
+            "msaformer.cli.env",
+        ),
         "msaformer.potts",
     ),
     "deepspeed": ("msaformer.training.deepspeed_engine", "msaformer.model.optional_kernels"),

@@ -8,42 +8,25 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from training_cases import MODEL, hairpin
+from prediction_cases import alignment, assert_same, random_model
+from training_cases import hairpin
 
 from data_tools.alignment import Alignment
 from data_tools.annotations import Annotations, ChainSegment
 from data_tools.features import featurize
 from msaformer import __version__
-from msaformer.config import ModelConfig
 from msaformer.errors import ConfigError, PredictionError
 from msaformer.model.execution import UNOBSERVED, ExecutedModule
 from msaformer.model.heads import BIN_EDGES, NUM_BINS
 from msaformer.model.model import MSAFormer
 from msaformer.predict import Resources, expected_distance, plan_within, predict, predict_features
-from msaformer.prediction import Prediction
 from msaformer.pretrained import LoadedModel
 from msaformer.training.memory_plan import frugal_plan
 
 
 @pytest.fixture(scope="module")
 def model() -> LoadedModel:
-    """A network whose every weight is random, the last layers' too."""
-    generator = torch.Generator().manual_seed(8)
-    network = MSAFormer(ModelConfig(**MODEL | {"num_recycles": 1})).eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
-    return LoadedModel(network, "random", "ab" * 32)
-
-
-def alignment(depth: int, length: int) -> Alignment:
-    features = hairpin("x", length=length, depth=depth).features
-    return Alignment(tuple(f"s{n}" for n in range(depth)), features.tokens, features.deletion_matrix)
-
-
-def assert_same(first: Prediction, second: Prediction) -> None:
-    for name in ("contact_probs", "distogram_probs", "expected_distance", "distance_std"):
-        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    return random_model(num_recycles=1)
 
 
 def test_a_prediction_describes_the_whole_alignment_and_the_model(model: LoadedModel) -> None:
@@ -57,6 +40,7 @@ def test_a_prediction_describes_the_whole_alignment_and_the_model(model: LoadedM
         "name": "random",
         "sha256": "ab" * 32,
         "sequences_used": 4,
+        "ensembles": 1,
         "configuration": "1 block, c_m 8, c_z 8, 2 x 4 heads of the MSA, 2 x 4 of the pairs, 1 recycle, "
         "untied rows, co-evolution maps",
         "msaformer": __version__,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from data_tools.errors import DataToolsError
+from msaformer.cli.kept_prediction import Earlier, check_same_input
 from msaformer.cli.messages import (
     FAILURES,
     exit_code,
@@ -25,11 +26,11 @@ from msaformer.cli.messages import (
 from msaformer.cli.pictures import draw_prediction
 from msaformer.cli.progress import Progress
 from msaformer.cli.terminal import draw_option
-from msaformer.errors import MSAFormerError, PredictionError
+from msaformer.errors import MSAFormerError
 
 if TYPE_CHECKING:
-    from data_tools.alignment import Alignment
     from msaformer.attention_heads import Heads
+    from msaformer.given import Given
     from msaformer.parallel.ranks import Ranks
     from msaformer.predict import Resources
     from msaformer.pretrained import LoadedModel
@@ -63,6 +64,19 @@ _log = logging.getLogger(__name__)
     type=click.IntRange(min=1),
     metavar="N",
     help="Most sequences the network attends to; the model's own number if left out. Less needs less memory.",
+)
+@click.option(
+    "--ensembles",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Samples of the sequences to predict from and average, of an alignment deeper than --max-depth. K times the "
+    "network's time.",
+)
+@click.option(
+    "--no-coevolution",
+    is_flag=True,
+    default=None,
+    help="Leave the co-evolution maps out: faster and less accurate, to see what the network owes to them.",
 )
 @click.option(
     "--device",
@@ -101,6 +115,8 @@ def command(
     output: Path,
     weights: Path | None,
     max_depth: int | None,
+    ensembles: int | None,
+    no_coevolution: bool | None,
     device: str | None,
     memory: str | None,
     fewer_sequences: bool | None,
@@ -118,6 +134,7 @@ def command(
     targets = named_targets(alignments)
     from msaformer.attention_heads import parse_heads
     from msaformer.device import choose_device
+    from msaformer.given import Given
     from msaformer.model.execution import Execution, execute_with
     from msaformer.parallel.launch import find_launch, process_group
     from msaformer.predict import Resources
@@ -137,13 +154,14 @@ def command(
     model.network.to(where)
     output.mkdir(parents=True, exist_ok=True)
     resources = Resources(limit, fewer_sequences=bool(fewer_sequences))
-    wanted = Earlier(model.sha256, max_depth or model.network.config.max_depth, bool(fewer_sequences), heads)
+    given = Given(max_depth or model.network.config.max_depth, ensembles or 1, not no_coevolution)
+    wanted = Earlier(model.sha256, given, bool(fewer_sequences), heads)
     group = process_group(
         launch, axial=launch.world_size, timeout_s=_TIMEOUT_S, use_cuda=where.type == "cuda"
     )
     with group as ranks:
         draw = draw if draw is not None or len(targets) == 1 else False
-        job = Job(output, model, max_depth, resources, None if overwrite else wanted, ranks, draw, heads)
+        job = Job(output, model, given, resources, None if overwrite else wanted, ranks, draw, heads)
         with Progress(len(targets), is_wanted=progress_is_shown() and not no_progress) as progress:
             failures = predict_targets(targets, job, progress)
         del job  # it holds the group, as the network does
@@ -154,25 +172,12 @@ def command(
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
-    """What a prediction that is kept must have been made with."""
-
-    sha256: str
-    """Of the weights."""
-    max_depth: int
-    fewer_sequences: bool
-    """It may have been made with fewer."""
-    attention: Heads = ()
-    """Heads whose maps it must hold."""
-
-
-@dataclass(frozen=True, slots=True)
 class Job:
     """What is the same for all targets."""
 
     output: Path
     model: LoadedModel
-    max_depth: int | None
+    given: Given
     resources: Resources
     earlier: Earlier | None
     """None: what is there already is overwritten."""
@@ -236,7 +241,9 @@ def run_target(name: str, path: Path, job: Job, progress: Progress) -> None:
             alignment,
             job.model,
             name=name,
-            max_depth=job.max_depth,
+            max_depth=job.given.max_depth,
+            ensembles=job.given.ensembles,
+            coevolution=job.given.coevolution,
             resources=job.resources,
             attention=job.attention,
         )
@@ -247,37 +254,6 @@ def run_target(name: str, path: Path, job: Job, progress: Progress) -> None:
         prediction.save(finished)
         print_path(finished)
         draw_prediction(prediction, job.draw)
-
-
-def check_same_input(finished: Path, alignment: Alignment, earlier: Earlier) -> None:
-    """Raise PredictionError when the prediction that is there came of another alignment, weights or depth."""
-    from data_tools.alignment import alignment_sha256
-    from msaformer.prediction import load_prediction
-
-    try:
-        found = load_prediction(finished)
-    except PredictionError as error:
-        raise PredictionError(
-            f"{finished} is in the way and is no whole prediction; use --overwrite"
-        ) from error
-    if found.alignment_sha256 != alignment_sha256(alignment.tokens, alignment.deletion_matrix):
-        raise PredictionError(
-            f"{finished} was predicted from another alignment; use --overwrite or another folder"
-        )
-    if found.model.get("sha256") != earlier.sha256:
-        raise PredictionError(
-            f"{finished} was predicted with other weights; use --overwrite or another folder"
-        )
-    most, used = min(earlier.max_depth, alignment.depth), int(found.model.get("sequences_used", 0))
-    if used > most or (used < most and not earlier.fewer_sequences):
-        raise PredictionError(
-            f"{finished} was predicted with another --max-depth; use --overwrite or another folder"
-        )
-    kept = [] if found.attention is None else [tuple(head) for head in found.attention.heads.tolist()]
-    if not set(earlier.attention) <= set(kept):
-        raise PredictionError(
-            f"{finished} was predicted without these maps of --attention; use --overwrite or another folder"
-        )
 
 
 def describe_failure(error: Exception, path: Path) -> str:

@@ -58,12 +58,24 @@ def full_sample(
     residues: slice = slice(None),
     *,
     with_couplings: bool = False,
+    with_coevolution: bool = True,
 ) -> Sample:
-    """The whole protein, or its `residues`, with `depth` sequences, nothing masked; labels as in an `Example`."""
+    """The whole protein, or its `residues`, with `depth` sequences, nothing masked; labels as in an `Example`.
+
+    Without co-evolution it has neither maps nor couplings, as a share of the training examples has.
+    """
     rows, places = sample_rows(features.weights, depth, rng), np.arange(features.length)[residues]
-    maps = standardize_maps(features.coevolution) if features.depth > 1 else None
+    with_maps = with_coevolution and features.depth > 1
+    maps = standardize_maps(features.coevolution) if with_maps else None
     sample = _sample(features, rows, places, maps, with_couplings=with_couplings)
     return _labelled(sample, distances, backbone, places)
+
+
+def other_rows(sample: Sample, features: MSAFeatures, depth: int, rng: np.random.Generator) -> Sample:
+    """A `full_sample` of a whole protein with other sequences, `depth` drawn anew; all else is shared with it."""
+    rows = sample_rows(features.weights, depth, rng)
+    deletions = features.deletion_matrix[rows].astype(np.float32)
+    return replace(sample, tokens=features.tokens[rows], deletions=deletions)
 
 
 def training_sample(
