@@ -200,6 +200,9 @@ class TrainingConfig(_Section):
     output: Path = Field(Path("runs/tiny"), description="folder of checkpoints, log and weights")
     seed: int = Field(0, ge=0, lt=2**32, description="seed of everything random")
     steps: int = Field(2000, ge=1, description="optimizer steps in all")
+    max_minutes: float = Field(
+        0.0, ge=0, description="save and stop after so long, for --resume to go on; 0: no limit"
+    )
     batch_size: int = Field(1, ge=1, description="examples a forward pass")
     accumulation: int = Field(
         4, ge=1, description="forward passes an optimizer step, shared by the data-parallel ranks"
@@ -209,6 +212,11 @@ class TrainingConfig(_Section):
     validation_examples: int = Field(40, ge=1, description="the first so many of the validation store")
     validation_max_length: int = Field(
         256, ge=8, description="longer validation proteins are cropped in the middle"
+    )
+    best_by: Literal[
+        "none", "contact_loss", "distogram_loss", "medium_p_at_l", "long_p_at_l", "long_p_at_l5"
+    ] = Field(
+        "none", description="keep the weights that validate best by this in OUTPUT/weights-best.safetensors"
     )
     checkpoint_every: int = Field(200, ge=1, description="steps")
     keep_checkpoints: int = Field(2, ge=1, description="older ones are removed")

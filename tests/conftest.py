@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,25 @@ def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
     save_weights(dict(network.named_parameters()), config, "random", path)
     return path
+
+
+@pytest.fixture
+def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]], None]:
+    """`at_step(4, action)`: do something at the end of optimizer step 4 of a training run, once."""
+    from msaformer.training.ema import WeightAverage
+
+    plain = WeightAverage.update
+
+    def install(wanted: int, action: Callable[[], None]) -> None:
+        def update(self: WeightAverage, parameters: Any, step: int) -> None:
+            plain(self, parameters, step)
+            if step + 1 == wanted:
+                monkeypatch.setattr(WeightAverage, "update", plain)
+                action()
+
+        monkeypatch.setattr(WeightAverage, "update", update)
+
+    return install
 
 
 @pytest.fixture(scope="session")

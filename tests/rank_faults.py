@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import signal
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from msaformer.training import checkpoint, run_state
+from msaformer.training import checkpoint, run_state, stopping
 from msaformer.training.ema import WeightAverage
 
 FILE_CALLS: Final = ("mkdir", "open", "fsync", "rename", "rmdir", "replace", "unlink")
@@ -38,6 +39,11 @@ def after_step(step: int, action: Callable[[float], None]) -> None:
 def signal_at(step: int, number: int) -> None:
     """Send this process alone a signal at the end of optimizer step `step`."""
     after_step(step, lambda lasted: os.kill(os.getpid(), number))
+
+
+def time_is_up_at(step: int) -> None:
+    """Let this process alone find at the end of optimizer step `step` that its time is up."""
+    after_step(step, lambda lasted: setattr(stopping, "monotonic", lambda: math.inf))
 
 
 def kill_within(step: int, share: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from training_cases import last_state, log_records, state_after, tiny_config, wr
 
 from msaformer.cli import main
 from msaformer.config import Config, dump_config
+from msaformer.training import stopping
 from msaformer.training.checkpoint import newest_complete, step_of
 
 TIMEOUT_S = 120.0
@@ -147,6 +149,38 @@ def test_the_path_of_the_weights_is_printed(
     assert len(err.splitlines()) == 3
     assert main(["--quiet", "train", "-c", str(path), "--resume"]) == 0
     assert capsys.readouterr() == (out, "")
+    assert main(["train", "-c", str(path), "--resume"]) == 0
+    assert capsys.readouterr() == (out, "all 1 steps are done\n")
+
+
+def test_a_piece_of_a_run_ends_with_a_checkpoint_and_code_0_and_the_next_goes_on_bit_for_bit(
+    store: Path,
+    reference: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = tmp_path / "run"
+    path = write_config(tiny_config(store, output, training__checkpoint_every=100), tmp_path)
+    piece = ["train", "-c", str(path), "-o", "training.max_minutes=30"]
+    stops = "as training.max_minutes=30 asks; --resume goes on from there"
+    for step, resume in ((5, []), (8, ["--resume"])):
+        with monkeypatch.context() as patched:
+            patched.setattr(stopping, "monotonic", clock_that_ends_with(output, step))
+            assert main([*piece, *resume]) == 0
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.splitlines()[3:] == [f"stopped after step {step} of 12, {stops}"]
+        assert last_state(output) == state_after(reference, step)
+    assert main([*piece, "--resume"]) == 0  # the clock goes on
+    assert capsys.readouterr().out == f"{output / 'weights.safetensors'}\n"
+    assert last_state(output) == state_after(reference, 12)
+    assert log_records(output) == log_records(reference)
+
+
+def clock_that_ends_with(output: Path, step: int) -> Callable[[], float]:
+    """`time.monotonic` until the log has a line of `step`, then the end of all time."""
+    return lambda: math.inf if any(line["step"] == step for line in log_records(output)) else time.monotonic()
 
 
 def test_an_interrupt_within_the_program_is_a_code_not_an_exit(
@@ -175,6 +209,7 @@ def test_an_interrupt_within_the_program_is_a_code_not_an_exit(
         (["--resume", "-o", "model.c_m=4"], 1, ["made by another configuration: model.c_m was 8, is 4"]),
         (["--resume", "-o", "training.output=elsewhere"], 1, ["elsewhere", "no checkpoint to resume from"]),
         (["-o", "data.train=absent"], 1, ["absent"]),
+        (["-o", "training.best_by=long_p_at_l", "-o", "data.validation="], 2, ["training.best_by", "none"]),
         (["-o", "data.train="], 2, ["data.train", "msaformer featurize"]),
         (["-o", "training.stepz=1"], 2, ["training.stepz", "did you mean 'steps'?"]),
         (["-o", "optimizer.learning_rate=fast"], 2, ["optimizer.learning_rate", "valid number", "'fast'"]),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from forked_ranks import start
-from rank_faults import signal_at
+from rank_faults import signal_at, time_is_up_at
 from safetensors.torch import load_file
 from training_cases import last_state, log_records, state_after, tiny_config, write_hairpins
 
@@ -28,19 +29,33 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(
-    store: Path, output: Path, size: int = 1, *, until: int = STEPS, resume: bool = False, **parallel: Any
+    store: Path,
+    output: Path,
+    size: int = 1,
+    *,
+    until: int = STEPS,
+    by_time: bool = False,
+    resume: bool = False,
+    **parallel: Any,
 ) -> None:
-    """Train on `size` ranks up to the step `until`, where rank 0 is asked to stop."""
-    config = tiny_config(store, output, training__checkpoint_every=STEPS)
+    """Train on `size` ranks up to the step `until`, where rank 0 is asked to stop, or the last finds its time is up."""
+    pieces = {"training__max_minutes": 60, "training__best_by": "contact_loss", "training__validate_every": 3}
+    config = tiny_config(store, output, training__checkpoint_every=STEPS, **pieces)
     keys = SHARED if parallel.get("zero_stage") == 3 else {}
     config = config.model_copy(update={"parallel": config.parallel.model_copy(update=parallel | keys)})
     folder = output.with_name(f"{output.name}-log")
     folder.mkdir(exist_ok=True)
     (folder / "run.yaml").write_text(dump_config(config))
-    stop = {0: partial(signal_at, until, signal.SIGTERM)} if until < STEPS else {}
+    stop: dict[int, Callable[[], None]] = {}
+    if until < STEPS:
+        stop = (
+            {size - 1: partial(time_is_up_at, until)}
+            if by_time
+            else {0: partial(signal_at, until, signal.SIGTERM)}
+        )
     arguments = ["train", "-c", str(folder / "run.yaml"), *(["--resume"] if resume else [])]
     job = start(arguments, folder, size=size, faults=stop)
-    assert job.wait() == [143 if until < STEPS else 0] * size, job.said()
+    assert job.wait() == [143 if stop and not by_time else 0] * size, job.said()
 
 
 def worst_difference(output: Path, reference: Path) -> float:
@@ -83,14 +98,15 @@ def test_a_run_handed_from_engine_to_engine_ends_like_an_unbroken_one_of_one_pro
     assert stages == ["", "ZeRO 2", "ZeRO 3", "ZeRO 0", "ZeRO 1", ""]
 
 
-@pytest.mark.parametrize(("stage", "axial"), [(2, 2), (3, 1)])
+@pytest.mark.parametrize(("stage", "axial", "by_time"), [(2, 2, False), (3, 1, True)])
 def test_on_the_same_ranks_a_resumed_run_equals_an_unbroken_one_bit_for_bit(
-    stage: int, axial: int, store: Path, tmp_path: Path
+    stage: int, axial: int, by_time: bool, store: Path, tmp_path: Path
 ) -> None:
     reference, output = tmp_path / "unbroken", tmp_path / "resumed"
     train(store, reference, 2, zero_stage=stage, axial=axial)
-    train(store, output, 2, until=5, zero_stage=stage, axial=axial)
+    train(store, output, 2, until=5, by_time=by_time, zero_stage=stage, axial=axial)
     train(store, output, 2, resume=True, zero_stage=stage, axial=axial)
     assert last_state(output) == state_after(reference, STEPS)
     assert log_records(output) == log_records(reference)
-    assert (output / "weights.safetensors").read_bytes() == (reference / "weights.safetensors").read_bytes()
+    for name in ("weights.safetensors", "weights-best.safetensors"):
+        assert (output / name).read_bytes() == (reference / name).read_bytes()

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,9 @@ from msaformer.config import load_config
 from msaformer.errors import CheckpointError, ConfigError, TrainingError
 from msaformer.pretrained import load_model
 from msaformer.training.checkpoint import load_checkpoint
-from msaformer.training.ema import WeightAverage
-from msaformer.training.loop import Interrupted, train
+from msaformer.training.loop import train
 from msaformer.training.losses import Losses, Objective
+from msaformer.training.stopping import Interrupted
 
 STEPS = 12
 
@@ -49,23 +49,6 @@ def reference(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
     return tmp_path / "run"
-
-
-@pytest.fixture
-def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]], None]:
-    """`at_step(4, action)`: do something at the end of optimizer step 4, once."""
-    plain = WeightAverage.update
-
-    def install(wanted: int, action: Callable[[], None]) -> None:
-        def update(self: WeightAverage, parameters: Mapping[str, torch.Tensor], step: int) -> None:
-            plain(self, parameters, step)
-            if step + 1 == wanted:
-                monkeypatch.setattr(WeightAverage, "update", plain)
-                action()
-
-        monkeypatch.setattr(WeightAverage, "update", update)
-
-    return install
 
 
 def crash() -> None:

@@ -24,7 +24,7 @@ from msaformer.parallel.launch import find_launch, leave, process_group
 from msaformer.parallel.ranks import Ranks
 from msaformer.training.loop import run_batches
 from msaformer.training.schedule import learning_rate
-from msaformer.training.setup import prepare
+from msaformer.training.setup import find_start, prepare
 from msaformer.training.step import forward_and_backward
 
 DEVICE = os.environ.get("MSAFORMER_TEST_DEVICE", "cpu")
@@ -61,7 +61,7 @@ def config(
 
 def run(settings: Config, ranks: Ranks) -> tuple[list[float], list[dict[str, torch.Tensor]]]:
     """Losses of all steps, and all gradients of the first and the last."""
-    setup = prepare(settings, ranks, resume=False)
+    setup = prepare(settings, ranks, find_start(settings, ranks, resume=False))
     batches = run_batches(setup)
     passes = settings.training.accumulation // ranks.data_ranks
     losses, gradients = [], []

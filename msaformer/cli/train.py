@@ -59,8 +59,10 @@ def command(
 ) -> None:
     """Train a contact predictor from a store of examples, in one process or as one of many.
 
-    Writes checkpoints, log.jsonl, a TensorBoard log and weights.safetensors into training.output. Ctrl-C and SIGTERM
-    save a checkpoint first (exit code 130, 143); --resume goes on from it, on any number of processes.
+    Writes checkpoints, log.jsonl, a TensorBoard log and weights.safetensors into training.output, and prints the path
+    of the weights when all steps are done. Ctrl-C and SIGTERM save a checkpoint first (exit code 130, 143), and so
+    does training.max_minutes, which cuts a run into pieces (exit code 0); --resume goes on from it, on any number of
+    processes, and does nothing when all steps are done. training.best_by keeps weights-best.safetensors too.
 
     \b
       msaformer train -c configs/tiny.yaml -o data.train=STORE -o training.output=runs/mine
@@ -88,7 +90,8 @@ def _load(path: Path, overrides: tuple[str, ...]) -> Config:
 def _train(context: click.Context, load: Callable[[], Config], *, resume: bool, show_progress: bool) -> None:
     from msaformer.parallel.launch import find_launch, process_group
     from msaformer.parallel.meeting import meet
-    from msaformer.training.loop import Interrupted, train
+    from msaformer.training.loop import train
+    from msaformer.training.stopping import Interrupted
 
     launch = find_launch(os.environ)
     stopped = None

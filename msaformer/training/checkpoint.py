@@ -45,6 +45,8 @@ MAY_CHANGE: Final = {
     "training.validate_every",
     "training.validation_examples",
     "training.validation_max_length",
+    "training.best_by",
+    "training.max_minutes",
     "training.checkpoint_every",
     "training.keep_checkpoints",
     "training.keep_every",

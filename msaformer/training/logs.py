@@ -1,16 +1,29 @@
-"""The log of a run: JSON lines, and the trackers that the configuration asks for. One process of a run writes it."""
+"""What a run tells: JSON lines, the trackers that the configuration asks for, lines on stderr. One process does it."""
 
 from __future__ import annotations
 
 import json
+import logging
 import math
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+
+from tqdm import tqdm
 
 from data_tools.atomic import atomic_path
 from msaformer.config import Config
 from msaformer.training.trackers import open_trackers
+
+_log = logging.getLogger(__name__)
+
+
+def say(line: str) -> None:
+    """Print a line to stderr, above the progress bar if there is one; nothing with --quiet."""
+    if _log.isEnabledFor(logging.WARNING):
+        tqdm.write(line, file=sys.stderr)
 
 
 class RunLog:
@@ -24,6 +37,7 @@ class RunLog:
         self._trackers = open_trackers(config, first_step)
         self.path = config.training.output / "log.jsonl"
         kept = _records_up_to(self.path, first_step)
+        self.earlier: list[dict[str, Any]] = [json.loads(line) for line in kept]
         with atomic_path(self.path) as temporary:
             temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         self._file = self.path.open("a", encoding="utf-8")

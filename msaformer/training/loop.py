@@ -6,6 +6,7 @@ import math
 from collections.abc import Generator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from time import monotonic
 from typing import Final, Never
 
 from tqdm import tqdm
@@ -17,10 +18,11 @@ from msaformer.config import Config, dump_config
 from msaformer.data.batch import Batch
 from msaformer.data.dataset import passes_per_rank, training_batches
 from msaformer.parallel.ranks import Ranks
-from msaformer.training.logs import RunLog
-from msaformer.training.run_state import check_fresh, save, write_weights
+from msaformer.training.best import BEST_WEIGHTS, BestWeights
+from msaformer.training.logs import RunLog, say
+from msaformer.training.run_state import check_fresh, save, write_weights, write_weights_again
 from msaformer.training.schedule import learning_rate
-from msaformer.training.setup import Setup, prepare
+from msaformer.training.setup import Setup, find_start, prepare
 from msaformer.training.step import (
     SkippedExamples,
     StepReport,
@@ -28,19 +30,12 @@ from msaformer.training.step import (
     check_loss,
     forward_and_backward,
 )
+from msaformer.training.stopping import Interrupted, StopRequest
 from msaformer.training.throughput import Throughput, crop_statistics
 from msaformer.training.validation import validate
 
 _SAME_SIGNAL_S: Final = 5.0
 """A launcher passes on the signal that a terminal or scheduler has sent to all processes already."""
-
-
-class Interrupted(Exception):  # noqa: N818 - not an error: the run was asked to stop, and has saved
-    """The run stopped on a signal after writing a checkpoint."""
-
-    def __init__(self, signal_number: int, step: int) -> None:
-        super().__init__(f"stopped after step {step}; --resume goes on from there")
-        self.exit_code = 128 + signal_number
 
 
 def train(
@@ -51,19 +46,26 @@ def train(
     Every rank of a run calls it with its `ranks`. With `resume`, go on from the newest complete checkpoint in
     `training.output`, on one CPU bit for bit as if never stopped. Raises ConfigError without a training store or when
     the run does not fit into memory, CheckpointError when there is nothing to resume or when a new run would mix with
-    an old one, TrainingError when a loss is not finite or no example has labels, and Interrupted on SIGINT or SIGTERM,
-    after saving.
+    an old one, TrainingError when a loss is not finite or no example has labels, and Interrupted on SIGINT or SIGTERM
+    or after `training.max_minutes`, after saving.
     """
+    until = monotonic() + 60 * config.training.max_minutes if config.training.max_minutes else math.inf
     ranks = ranks or Ranks()
-    setup = prepare(config, ranks, resume=resume)
-    try:
-        _run(setup, show_progress=show_progress and ranks.is_first)
-    finally:
-        setup.engine.close()
+    start = find_start(config, ranks, resume=resume)
+    if start.checkpoint is not None and start.checkpoint.step == config.training.steps:
+        write_weights_again(start.checkpoint, config, ranks)
+        if ranks.is_first:
+            say(f"all {config.training.steps} steps are done")
+    else:
+        setup = prepare(config, ranks, start)
+        try:
+            _run(setup, until, show_progress=show_progress and ranks.is_first)
+        finally:
+            setup.engine.close()
     return config.training.output / "weights.safetensors"
 
 
-def _run(setup: Setup, *, show_progress: bool) -> None:
+def _run(setup: Setup, until: float, *, show_progress: bool) -> None:
     config, ranks, engine = setup.config, setup.ranks, setup.engine
     training = config.training
     passes = passes_per_rank(training, ranks.data_ranks)
@@ -71,13 +73,15 @@ def _run(setup: Setup, *, show_progress: bool) -> None:
     throughput = Throughput(engine.device)
     with ExitStack() as stack:
         log = _open_output(setup, stack)
-        stopped = stack.enter_context(stop_signals(_SAME_SIGNAL_S if ranks.world_size > 1 else 0.0))
+        best = BestWeights(config, log.earlier if log is not None else [])
+        signals = stack.enter_context(stop_signals(_SAME_SIGNAL_S if ranks.world_size > 1 else 0.0))
+        asks_to_stop = StopRequest(signals, until)
         bar = stack.enter_context(_progress(config, setup.first_step, show_progress))
         batches = stack.enter_context(closing(run_batches(setup)))
         for step in range(setup.first_step, training.steps):
             with throughput.step():
                 of_step = [next(batches) for _ in range(passes)]
-                report = forward_and_backward(engine, of_step, config, step, ranks, stopped)
+                report = forward_and_backward(engine, of_step, config, step, ranks, asks_to_stop)
                 with ranks.alike():
                     skipped.count(of_step, report.num_skipped)
                     check_loss(report, step)
@@ -99,14 +103,13 @@ def _run(setup: Setup, *, show_progress: bool) -> None:
                         "train", done, **report.losses, **state, **crop_statistics(report.statistics), **rates
                     )
             if setup.validation_store is not None and (done % training.validate_every == 0 or last):
-                scores = _validate(setup)
-                if log is not None:
-                    log.write("validation", done, **scores)
-            signal = _stop_signal(report, stopped, ranks)
-            if _is_saved(training.checkpoint_every, training.keep_every, done) or last or signal:
+                _validate(setup, done, log, best)
+            # One process alone need not wait for the next exchange.
+            stop = asks_to_stop() if ranks.world_size == 1 else report.stop
+            if _is_saved(training.checkpoint_every, training.keep_every, done) or last or stop:
                 save(engine, setup.average, config, setup.data, done, ranks)
-            if signal and not last:
-                raise Interrupted(signal, done)
+            if stop and not last:
+                raise Interrupted(stop, done, training)
 
 
 def run_batches(setup: Setup) -> Generator[Batch, None, None]:
@@ -131,7 +134,7 @@ def _open_output(setup: Setup, stack: ExitStack) -> RunLog | None:
             stack.enter_context(locked(output / "checkpoints" / "lock"))
             if setup.first_step == 0:
                 check_fresh(output)  # once more: another run may have come and gone while this one prepared
-            for name in ("config.yaml", "log.jsonl", "weights.safetensors"):
+            for name in ("config.yaml", "log.jsonl", "weights.safetensors", BEST_WEIGHTS):
                 remove_leftovers(output / name)
             with atomic_path(output / "config.yaml") as temporary:
                 temporary.write_text(dump_config(config), encoding="utf-8")
@@ -141,17 +144,14 @@ def _open_output(setup: Setup, stack: ExitStack) -> RunLog | None:
     return log
 
 
-def _validate(setup: Setup) -> dict[str, float]:
+def _validate(setup: Setup, step: int, log: RunLog | None, best: BestWeights) -> None:
     assert setup.validation_store is not None
-    weights = setup.engine.whole(setup.average.tensors)
-    return validate(
-        weights, setup.validation_store, setup.config, setup.ranks, setup.evaluation, setup.engine.device
-    )
-
-
-def _stop_signal(report: StepReport, stopped: list[int], ranks: Ranks) -> int:
-    """What all ranks know of; one process alone need not wait for the next exchange."""
-    return stopped[0] if stopped and ranks.world_size == 1 else report.stop_signal
+    config, ranks, engine = setup.config, setup.ranks, setup.engine
+    weights = engine.whole(setup.average.tensors)
+    scores = validate(weights, setup.validation_store, config, ranks, setup.evaluation, engine.device)
+    with ranks.together():
+        if log is not None:
+            log.write("validation", step, **scores, **best.consider(weights, scores, step))
 
 
 def _is_saved(checkpoint_every: int, keep_every: int, done: int) -> bool:

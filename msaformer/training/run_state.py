@@ -9,6 +9,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from data_tools.folder_lock import locked
 from msaformer.config import Config
 from msaformer.errors import CheckpointError
 from msaformer.parallel.ranks import Ranks
@@ -91,6 +92,22 @@ def save(engine: Engine, average: WeightAverage, config: Config, data: str, step
             folder = training.output / "checkpoints"
             save_checkpoint(checkpoint, folder, training.keep_checkpoints, training.keep_every)
             write_weights(averaged, config)
+
+
+def write_weights_again(checkpoint: Checkpoint, config: Config, ranks: Ranks) -> None:
+    """Write the weights of a checkpoint; all ranks call it, rank 0 writes.
+
+    A run may have been killed between its last checkpoint and the weights.
+    """
+    averaged = {
+        name.removeprefix(_EMA_PREFIX): value
+        for name, value in checkpoint.tensors.items()
+        if name.startswith(_EMA_PREFIX)
+    }
+    with ranks.together():
+        if ranks.is_first:
+            with locked(config.training.output / "checkpoints" / "lock"):
+                write_weights(averaged, config)
 
 
 def write_weights(averaged: dict[str, Tensor], config: Config) -> None:

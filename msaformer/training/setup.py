@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,8 +19,10 @@ from msaformer.model.model import MSAFormer
 from msaformer.model.optional_kernels import AttentionNeed
 from msaformer.parallel.ranks import Ranks
 from msaformer.pretrained import load_initial_weights
+from msaformer.training.checkpoint import Checkpoint
 from msaformer.training.ema import WeightAverage
 from msaformer.training.engine import Engine, TorchEngine, TrainedModel, load_parameters
+from msaformer.training.logs import say
 from msaformer.training.losses import Objective
 from msaformer.training.memory_plan import MemoryPlan, plan_training
 from msaformer.training.memory_policy import execution_of
@@ -30,7 +30,15 @@ from msaformer.training.memory_search import explain_misfit
 from msaformer.training.run_state import check_fresh, check_tensors, find_checkpoint, restore_average
 from msaformer.training.trackers import check_trackers
 
-_log = logging.getLogger(__name__)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """What a run reads, and where it stands."""
+
+    train_store: Store
+    validation_store: Store | None
+    checkpoint: Checkpoint | None
+    """What it goes on from; none: a new run."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,24 +61,31 @@ class Setup:
         return self.train_store.content_sha256
 
 
-def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
-    """Open the stores, plan the memory, build the network and its engine, and restore a checkpoint if asked.
+def find_start(config: Config, ranks: Ranks, *, resume: bool) -> Start:
+    """Open the stores and find the checkpoint to go on from, if asked. Raises what `train` does; nothing is written."""
+    with ranks.together():
+        train_store, validation_store = _open_stores(config)
+        if not resume:
+            check_fresh(config.training.output)
+    _check_same_store(train_store, config, ranks)
+    checkpoint = find_checkpoint(config, train_store.content_sha256, ranks) if resume else None
+    return Start(train_store, validation_store, checkpoint)
+
+
+def prepare(config: Config, ranks: Ranks, start: Start) -> Setup:
+    """Plan the memory, build the network and its engine, and restore the checkpoint, if there is one.
 
     Raises what `train` does. Nothing is written.
     """
+    checkpoint = start.checkpoint
     with ranks.together():
-        train_store, validation_store = _open_stores(config)
         passes_per_rank(config.training, ranks.data_ranks)
         check_engine(config, ranks)
         check_trackers(config.training)
         device = choose_device(config.training.device, ranks.local_rank)
         if config.training.num_threads:
             torch.set_num_threads(config.training.num_threads)
-        if not resume:
-            check_fresh(config.training.output)
         trained = build_model(config)
-    _check_same_store(train_store, config, ranks)
-    checkpoint = find_checkpoint(config, train_store.content_sha256, ranks) if resume else None
     plan = plan_memory(config, ranks, device)
     execution = execution_of(plan.policy, config, ranks.axial, checkpoint=_engine_checkpoint(plan))
     need = _attention_need(config, device)
@@ -84,9 +99,9 @@ def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
     execute_with(trained, execution)
     engine = build_engine(trained, config, ranks, device)
     if ranks.is_first:
-        _say(_sentence(engine, config, ranks, device))
-        _say(plan.sentence())
-        _say(attention_line(execution.attention, need))
+        say(_sentence(engine, config, ranks, device))
+        say(plan.sentence())
+        say(attention_line(execution.attention, need))
     average = WeightAverage(engine.parameters(), config.optimizer.ema_decay)
     if checkpoint is not None:
         engine.load_moments(checkpoint.tensors)
@@ -94,8 +109,8 @@ def prepare(config: Config, ranks: Ranks, *, resume: bool) -> Setup:
     return Setup(
         config=config,
         ranks=ranks,
-        train_store=train_store,
-        validation_store=validation_store,
+        train_store=start.train_store,
+        validation_store=start.validation_store,
         engine=engine,
         average=average,
         first_step=checkpoint.step if checkpoint else 0,
@@ -141,6 +156,11 @@ def _open_stores(config: Config) -> tuple[Store, Store | None]:
     if config.data.train is None:
         raise ConfigError(
             "data.train: no store of training examples; give data.train=FOLDER (made by msaformer featurize)"
+        )
+    if config.training.best_by != "none" and config.data.validation is None:
+        raise ConfigError(
+            f"training.best_by: {config.training.best_by} needs a store of validation examples; give "
+            "data.validation=FOLDER, or training.best_by=none"
         )
     train_store = _open_labelled(config.data.train, config, check_sizes=False)  # what is damaged is skipped
     return train_store, _open_labelled(config.data.validation, config) if config.data.validation else None
@@ -192,12 +212,7 @@ def plan_memory(config: Config, ranks: Ranks, device: torch.device) -> MemoryPla
 def _start_from(path: Path, trained: TrainedModel, ranks: Ranks) -> None:
     line = load_initial_weights(trained.model, path)
     if ranks.is_first:
-        _say(f"starts from {line}")
-
-
-def _say(line: str) -> None:
-    if _log.isEnabledFor(logging.WARNING):  # not with --quiet
-        print(line, file=sys.stderr)
+        say(f"starts from {line}")
 
 
 def _attention_need(config: Config, device: torch.device) -> AttentionNeed:

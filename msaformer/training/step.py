@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
@@ -36,8 +36,8 @@ class StepReport:
     """Names of the examples whose loss is not finite, none when all are."""
     num_skipped: int
     """Examples that could not be read."""
-    stop_signal: int
-    """Number of the signal that any rank has received; 0: none."""
+    stop: int
+    """The largest number with which a rank asks to stop (`StopRequest`); 0: none does."""
 
 
 def forward_and_backward(
@@ -46,9 +46,9 @@ def forward_and_backward(
     config: Config,
     step: int,
     ranks: Ranks,
-    stopped: Sequence[int] = (),
+    asks_to_stop: Callable[[], int] = int,
 ) -> StepReport:
-    """Add the gradients of this rank's `batches` of step `step` (from 0); `stopped`: the signals it has received."""
+    """Add the gradients of this rank's `batches` of step `step` (from 0); `asks_to_stop`: this rank's number, 0: no."""
     denominators = _exchange_denominators(batches, config, step, ranks)
     share = 1.0 / (config.training.accumulation * ranks.axial.size)
     sums = torch.zeros(len(_LOSSES), dtype=torch.float64)
@@ -65,11 +65,11 @@ def forward_and_backward(
     statistics["skipped"] = sum(len(batch.skipped) for batch in batches)
     counts = torch.tensor([len(broken), *statistics.values()], dtype=torch.float64)
     counts[1:] /= ranks.axial.size
-    signals = torch.zeros(ranks.world_size, dtype=torch.float64)
-    signals[ranks.rank] = stopped[0] if stopped else 0
-    exchanged = ranks.sum(torch.cat([counts, sums, signals]))
+    stops = torch.zeros(ranks.world_size, dtype=torch.float64)
+    stops[ranks.rank] = asks_to_stop()
+    exchanged = ranks.sum(torch.cat([counts, sums, stops]))
     counts, sums = exchanged[: len(counts)], exchanged[len(counts) : -ranks.world_size]
-    signals = exchanged[-ranks.world_size :]
+    stops = exchanged[-ranks.world_size :]
     summed = dict(zip(statistics, counts[1:].tolist(), strict=True))
     has_labels = [True, *(denominators > 0).tolist()]
     return StepReport(
@@ -77,7 +77,7 @@ def forward_and_backward(
         broken=_joined(ranks.texts(", ".join(broken))) if counts[0] else "",
         num_skipped=round(summed.pop("skipped")),
         statistics=summed,
-        stop_signal=int(signals.max()),
+        stop=int(stops.max()),
     )
 
 
