@@ -106,18 +106,25 @@ def spread_correlation(
     expected: Floats,
     distances: Floats,
     *,
-    below_angstrom: float,
+    saturation_angstrom: float,
+    expected_below_angstrom: float = np.inf,
     min_separation: int = MIN_SEPARATION,
 ) -> float:
     """Spearman's correlation of a distogram's spread with its error |expected − true| over the known pairs.
 
-    All `[L, L]` Å. `below_angstrom` is where the bins end: of pairs beyond, neither error nor spread is known. NaN
-    when fewer than two pairs count, or all are alike. Raises PredictionError when shapes disagree.
+    All `[L, L]` Å. Pairs are chosen by the prediction (`expected_below_angstrom`), as who uses it has to. Distances
+    beyond `saturation_angstrom`, where the bins end, count as that, expected and true ones. NaN when fewer than two
+    pairs count, or all are alike. Raises PredictionError when shapes disagree.
     """
     _check_shapes(expected, distances)
     _check_shapes(std, distances)
-    pairs = known_pairs(distances, min_separation=min_separation, below_angstrom=below_angstrom)
-    return rank_correlation(std[pairs], np.abs(expected[pairs].astype(np.float64) - distances[pairs]))
+    first, second = known_pairs(distances, min_separation=min_separation)
+    chosen = expected[first, second] < expected_below_angstrom
+    pairs = first[chosen], second[chosen]
+    said, true = (
+        np.minimum(table[pairs].astype(np.float64), saturation_angstrom) for table in (expected, distances)
+    )
+    return rank_correlation(std[pairs], np.abs(said - true))
 
 
 def rank_correlation(first: Floats, second: Floats) -> float:

@@ -92,14 +92,23 @@ def test_rank_correlation_by_hand_and_with_ties():
     assert math.isnan(rank_correlation(np.array([1.0, 1.0]), np.array([1.0, 2.0])))
 
 
-def test_the_spread_is_compared_with_the_error_where_the_bins_reach():
-    distances = np.full((12, 12), 30.0)
-    expected, std = distances.copy(), np.zeros((12, 12))
+def test_the_spread_is_compared_with_the_error_of_the_pairs_expected_to_be_near():
+    distances = np.full((12, 12), np.nan)
+    expected, std = np.full((12, 12), 21.0), np.zeros((12, 12))
     for j, (error, spread) in enumerate([(1.0, 0.5), (2.0, 1.0), (3.0, 4.0)], start=6):
         distances[0, j], expected[0, j], std[0, j] = 10.0, 10.0 + error, spread
-    assert spread_correlation(std, expected, distances, below_angstrom=20.0) == pytest.approx(1)
+    assert spread_correlation(std, expected, distances, saturation_angstrom=22) == pytest.approx(1)
     std[0, 6] = 9.0  # the smallest error has the largest spread now: ranks 3, 1, 2 against 1, 2, 3
-    assert spread_correlation(std, expected, distances, below_angstrom=20.0) == pytest.approx(-0.5)
+    assert spread_correlation(std, expected, distances, saturation_angstrom=22) == pytest.approx(-0.5)
+    near = spread_correlation(std, expected, distances, saturation_angstrom=22, expected_below_angstrom=12.5)
+    assert near == pytest.approx(-1)  # without the pair expected at 13 Å
+
+
+def test_distances_beyond_where_the_bins_end_count_as_that():
+    distances, expected, std = np.full((8, 8), np.nan), np.full((8, 8), 21.5), np.zeros((8, 8))
+    distances[0, 6], distances[0, 7], distances[1, 7] = 60.0, 19.0, 18.0  # errors 0, 1 and 2 Å
+    std[0, 6], std[0, 7], std[1, 7] = 1.0, 2.0, 3.0
+    assert spread_correlation(std, expected, distances, saturation_angstrom=20) == pytest.approx(1)
 
 
 def test_without_a_known_pair_there_is_no_number():
@@ -108,7 +117,7 @@ def test_without_a_known_pair_there_is_no_number():
     assert math.isnan(distance_error(maps, nothing))
     assert math.isnan(lddt(maps, nothing))
     assert math.isnan(distogram_log_likelihood(np.ones((9, 9, 2)) / 2, np.array([8.0]), nothing))
-    assert math.isnan(spread_correlation(maps, maps, nothing, below_angstrom=20.0))
+    assert math.isnan(spread_correlation(maps, maps, nothing, saturation_angstrom=22))
 
 
 def test_shapes_that_disagree_are_refused():
