@@ -64,17 +64,10 @@ class ModelConfig(_Section):
     triangles: Literal["both", "multiplication", "attention", "none"] = Field(
         "both", description="triangle updates of the pair track"
     )
-    pair_convolution: Literal["none", "square", "axial"] = Field(
-        "none", description="gated convolution of the pair track: 3×3, or 9×1 and 1×9"
-    )
-    pair_dilations: tuple[PositiveInt, ...] = Field(
-        (1, 2, 4),
-        min_length=1,
-        description="of the convolutions, block after block, and from the start again",
-    )
-    pair_transition: bool = Field(True, description="transitions of the pair track, where it is convolved")
-    num_pair_blocks: int = Field(
-        0, ge=0, description="blocks after the others that update the pair track alone [0]"
+    pair_convolutions: int = Field(0, ge=0, description="gated convolutions of the pair track in each block")
+    convolution_kernel: Literal["square", "axial"] = Field("square", description="3×3, or 1×9 and 9×1")
+    dilations: tuple[PositiveInt, ...] = Field(
+        (1, 2, 4), min_length=1, description="of a block's convolutions, in turn"
     )
     positions: Literal["relative", "rotary"] = Field(
         "relative", description="rotary: row attention also turns its queries and keys (Su et al. 2021)"

@@ -48,12 +48,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "tied": {"num_recycles": 1, "tied_rows": True},
     "convolved": {
         "coevolution": "couplings",
-        "num_pair_blocks": 3,
-        "pair_dilations": (1, 2),
-        "pair_convolution": "square",
+        "pair_convolutions": 3,
+        "dilations": (1, 2),
         "triangles": "multiplication",
     },
-    "axially convolved": {"num_blocks": 1, "pair_convolution": "axial", "triangles": "none"},
+    "axially convolved": {"pair_convolutions": 1, "convolution_kernel": "axial", "triangles": "none"},
 }
 SYMMETRIC = ("contact_logits", "distogram_logits", "omega_logits")
 

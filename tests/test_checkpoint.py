@@ -326,5 +326,5 @@ def test_a_trapezoid_may_get_another_length_until_its_rate_has_come_down(
 
 
 def test_a_cosine_keeps_its_length_from_the_first_step() -> None:
-    with pytest.raises(CheckpointError, match="training.steps"):
+    with pytest.raises(CheckpointError, match=r"training\.steps"):
         check_same_run(changed(training__steps=13), changed(training__steps=20), Path("x"), 0)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from memory_cases import measured_peak, tiny, work
 
-from msaformer.config import ModelConfig
 from msaformer.training.memory_plan import plan_prediction, plan_training
 from msaformer.training.memory_trace import trace
 
@@ -23,10 +22,10 @@ TOLERANCE = 0.15  # of the measured peak
         {"checkpointing": "blocks", "tied_rows": True},
         {"keeps_gradients": True, "num_recycles": 1, "num_blocks": 2},
         {"num_blocks": 1},
-        {"num_pair_blocks": 4, "pair_convolution": "square", "triangles": "multiplication"},
-        {"num_blocks": 1, "num_pair_blocks": 3, "checkpointing": "blocks", "coevolution": "couplings"},
+        {"pair_convolutions": 4, "triangles": "multiplication"},
+        {"num_blocks": 3, "pair_convolutions": 2, "checkpointing": "blocks", "coevolution": "couplings"},
         {"loss": None},
-        {"loss": None, "num_pair_blocks": 1, "pair_convolution": "axial", "coevolution": "couplings"},
+        {"loss": None, "pair_convolutions": 1, "convolution_kernel": "axial", "coevolution": "couplings"},
         {"loss": None, "num_recycles": 1, "depth": 40, "length": 30},
     ],
 )
@@ -49,21 +48,6 @@ def test_each_further_block_adds_what_it_keeps() -> None:
     peaks = [trace(work(num_blocks=number)).peak for number in (2, 3, 4, 12)]
     assert peaks[1] - peaks[0] == peaks[2] - peaks[1] > 0
     assert peaks[3] - peaks[0] == 10 * (peaks[1] - peaks[0])
-
-
-def test_each_further_pair_block_adds_what_it_keeps() -> None:
-    peaks = [trace(work(num_pair_blocks=number)).peak for number in (2, 3, 12)]
-    more = peaks[1] - peaks[0]
-    assert 0 < more < trace(work(num_blocks=5)).peak - trace(work(num_blocks=4)).peak
-    assert peaks[2] - peaks[0] == 10 * more
-
-
-def test_offloaded_inputs_are_counted_for_blocks_of_each_kind() -> None:
-    length, depth, model = 32, 12, ModelConfig()
-    pair, msa = length**2 * model.c_z, depth * length * model.c_m
-    for both, alone in ((2, 0), (2, 2), (3, 7)):
-        found = trace(work(num_blocks=both, num_pair_blocks=alone, checkpointing="offload")).host
-        assert found == 4 * (both * (msa + pair) + alone * pair)
 
 
 def test_the_fastest_policy_that_fits_is_taken() -> None:

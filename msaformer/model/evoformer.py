@@ -9,6 +9,8 @@ sequences and I of the L residues lie on this rank (all, unless several share a 
 
 from __future__ import annotations
 
+from itertools import cycle, islice
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -29,73 +31,51 @@ _SHARED_OVER_ROWS = 1  # axis i of [B, L, L, c]
 _SHARED_OVER_COLUMNS = 2  # axis j of [B, L, L, c]
 
 
-class PairBlock(ExecutedModule):
-    """The pair track by itself: what lies around a pair, the third residues of its triangles, its own channels."""
+class EvoformerBlock(ExecutedModule):
+    """One block: the MSA track reads the pair track, then writes to it, and triangles make it consistent.
 
-    def __init__(self, config: ModelConfig, number: int) -> None:
+    Beyond the paper: convolutions of the pair track, before the triangles.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        c_z, triangles = config.c_z, config.triangles
-        heads = (config.pair_heads, config.pair_head_channels)
-        kind, dilations = config.pair_convolution, config.pair_dilations
-        self.convolution = (
-            None if kind == "none" else GatedConvolution(c_z, kind, dilations[number % len(dilations)])
+        c_m, c_z, triangles = config.c_m, config.c_z, config.triangles
+        msa_heads, pair_heads = (
+            (config.msa_heads, config.msa_head_channels),
+            (config.pair_heads, config.pair_head_channels),
         )
-        multiplies, attends = triangles in ("both", "multiplication"), triangles in ("both", "attention")
+        rotary = config.positions == "rotary"
+        self.row_attention = RowAttentionWithPairBias(
+            c_m, c_z, *msa_heads, tied=config.tied_rows, rotary=rotary
+        )
+        self.column_attention = ColumnAttention(c_m, *msa_heads)
+        self.msa_transition = Transition(c_m, config.transition_factor)
+        self.outer_product_mean = None
+        if config.outer_product:
+            self.outer_product_mean = OuterProductMean(c_m, c_z, config.outer_product_channels)
+        self.convolutions = nn.ModuleList(
+            GatedConvolution(c_z, config.convolution_kernel, dilation)
+            for dilation in islice(cycle(config.dilations), config.pair_convolutions)
+        )
         self.triangle_outgoing = self.triangle_incoming = None
-        if multiplies:
+        if triangles in ("both", "multiplication"):
             self.triangle_outgoing = TriangleMultiplication(c_z, config.triangle_channels, outgoing=True)
             self.triangle_incoming = TriangleMultiplication(c_z, config.triangle_channels, outgoing=False)
         self.triangle_starting = self.triangle_ending = None
-        if attends:
-            self.triangle_starting = TriangleAttention(c_z, *heads, starting=True)
-            self.triangle_ending = TriangleAttention(c_z, *heads, starting=False)
-        self.pair_transition = None
-        if config.pair_transition or kind == "none":
-            self.pair_transition = Transition(c_z, config.transition_factor)
-        self.drop_convolution = None
-        if self.convolution is not None:
-            self.drop_convolution = SharedDropout(config.pair_dropout, _SHARED_OVER_ROWS)
+        if triangles in ("both", "attention"):
+            self.triangle_starting = TriangleAttention(c_z, *pair_heads, starting=True)
+            self.triangle_ending = TriangleAttention(c_z, *pair_heads, starting=False)
+        self.pair_transition = Transition(c_z, config.transition_factor)
+        self.drop_msa = SharedDropout(config.msa_dropout, _SHARED_OVER_SEQUENCES)
+        self.drop_convolutions = nn.ModuleList(
+            SharedDropout(config.pair_dropout, _SHARED_OVER_ROWS) for _ in self.convolutions
+        )
         self.drop_outgoing = SharedDropout(config.pair_dropout, _SHARED_OVER_ROWS)
         self.drop_incoming = SharedDropout(config.pair_dropout, _SHARED_OVER_ROWS)
         self.drop_starting = SharedDropout(config.pair_dropout, _SHARED_OVER_ROWS)
         self.drop_ending = SharedDropout(config.pair_dropout, _SHARED_OVER_COLUMNS)
 
     def forward(
-        self, pair: Float[Tensor, "B I L c_z"], pair_mask: Bool[Tensor, "B L L"]
-    ) -> Float[Tensor, "B I L c_z"]:
-        """Return the pair track, updated; in inference mode in the memory of the one given."""
-        for update, drop in (
-            (self.convolution, self.drop_convolution),
-            (self.triangle_outgoing, self.drop_outgoing),  # Algorithm 11
-            (self.triangle_incoming, self.drop_incoming),  # Algorithm 12
-            (self.triangle_starting, self.drop_starting),  # Algorithm 13
-            (self.triangle_ending, self.drop_ending),  # Algorithm 14
-        ):
-            if update is not None and drop is not None:
-                pair = _added(pair, drop(update(pair, pair_mask)))
-        if self.pair_transition is not None:
-            pair = _added(pair, self.pair_transition(pair))  # Algorithm 15
-        return pair
-
-
-class EvoformerBlock(PairBlock):
-    """One block: the MSA track reads the pair track, then writes to it, and the pair track updates itself."""
-
-    def __init__(self, config: ModelConfig, number: int = 0) -> None:
-        super().__init__(config, number)
-        c_m, c_z = config.c_m, config.c_z
-        heads = (config.msa_heads, config.msa_head_channels)
-        self.row_attention = RowAttentionWithPairBias(
-            c_m, c_z, *heads, tied=config.tied_rows, rotary=config.positions == "rotary"
-        )
-        self.column_attention = ColumnAttention(c_m, *heads)
-        self.msa_transition = Transition(c_m, config.transition_factor)
-        self.outer_product_mean = None
-        if config.outer_product:
-            self.outer_product_mean = OuterProductMean(c_m, c_z, config.outer_product_channels)
-        self.drop_msa = SharedDropout(config.msa_dropout, _SHARED_OVER_SEQUENCES)
-
-    def forward(  # type: ignore[override]  # two tracks
         self,
         msa: Float[Tensor, "B R L c_m"],
         pair: Float[Tensor, "B I L c_z"],
@@ -111,18 +91,24 @@ class EvoformerBlock(PairBlock):
         msa = axial.swap(msa, whole=1, sharded=2)  # columns to rows
         if self.outer_product_mean is not None:
             pair = _added(pair, self.outer_product_mean(msa, msa_mask))  # Algorithm 10
-        return msa, super().forward(pair, pair_mask)
+        for update, drop in (
+            *zip(self.convolutions, self.drop_convolutions, strict=True),
+            (self.triangle_outgoing, self.drop_outgoing),  # Algorithm 11
+            (self.triangle_incoming, self.drop_incoming),  # Algorithm 12
+            (self.triangle_starting, self.drop_starting),  # Algorithm 13
+            (self.triangle_ending, self.drop_ending),  # Algorithm 14
+        ):
+            if update is not None:
+                pair = _added(pair, drop(update(pair, pair_mask)))
+        return msa, _added(pair, self.pair_transition(pair))  # Algorithm 15
 
 
 class Evoformer(ExecutedModule):
-    """`num_blocks` blocks of both tracks, one after another, then `num_pair_blocks` of the pair track."""
+    """`num_blocks` blocks, one after another."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        first = config.num_blocks
-        self.blocks = nn.ModuleList(EvoformerBlock(config, number) for number in range(first))
-        numbers = range(first, first + config.num_pair_blocks)
-        self.pair_blocks = nn.ModuleList(PairBlock(config, number) for number in numbers)
+        self.blocks = nn.ModuleList(EvoformerBlock(config) for _ in range(config.num_blocks))
 
     def forward(
         self,
@@ -138,8 +124,6 @@ class Evoformer(ExecutedModule):
                 msa, pair = block(msa, pair, msa_mask, pair_mask)
             else:
                 msa, pair = recompute(block, msa, pair, msa_mask, pair_mask)
-        for block in self.pair_blocks:
-            pair = block(pair, pair_mask) if recompute is None else recompute(block, pair, pair_mask)
         return msa, pair
 
 

@@ -28,7 +28,7 @@ from msaformer.model.maps import predicted_maps
 from msaformer.model.model import MSAFormer
 from msaformer.parallel.axial import UNSHARDED, AxialSharding
 from msaformer.training.losses import Objective
-from msaformer.training.memory_blocks import BlockCounts, BlockMarks, gradient_bytes
+from msaformer.training.memory_blocks import TRACED_BLOCKS, BlockMarks
 from msaformer.training.memory_ledger import MemoryLedger
 from msaformer.training.memory_policy import MemoryPolicy
 from msaformer.training.recompute import recomputed
@@ -68,11 +68,11 @@ class Trace:
 @lru_cache(maxsize=256)
 def trace(work: Work) -> Trace:
     """Run `work` on tensors without numbers."""
-    every = BlockCounts.of(work.model)
-    traced = every.traced()
+    num_blocks = min(work.model.num_blocks, TRACED_BLOCKS)
+    further_blocks = work.model.num_blocks - num_blocks
     host = _HostMemory()
     with planned_for(work.device_type), MemoryLedger() as ledger:
-        network = MSAFormer(traced.applied_to(work.model))
+        network = MSAFormer(work.model.model_copy(update={"num_blocks": num_blocks}))
         network.train(work.loss is not None)
         execute_with(network, _execution(work, host))
         if work.keeps_gradients:
@@ -87,18 +87,14 @@ def trace(work: Work) -> Trace:
             ):  # under inference_mode, operations would come to the ledger in larger pieces
                 predicted_maps(network, batch)
             return Trace(inputs, ledger.peak)
-        host.watch(network)
         marks = BlockMarks(network, ledger)
         objective = Objective(work.loss)
         execute_with(objective, network.execution)
         losses = objective(network(batch), batch, torch.ones(len(TASKS)), 1.0)
         losses.total.backward()
-        gradients = [
-            0 if work.keeps_gradients else gradient_bytes(blocks)
-            for blocks in (network.trunk.blocks, network.trunk.pair_blocks)
-        ]
-    peak = marks.peak(BlockCounts(every.both - traced.both, every.pair - traced.pair), *gradients)
-    return Trace(inputs, peak, host.all_bytes(every, traced))
+        gradients = sum(4 * parameter.numel() for parameter in network.trunk.blocks[0].parameters())
+    peak = marks.peak(further_blocks, 0 if work.keeps_gradients else gradients)
+    return Trace(inputs, peak, host.num_bytes * work.model.num_blocks // num_blocks)
 
 
 def empty_batch(work: Work) -> Batch:
@@ -129,21 +125,6 @@ class _HostMemory:
 
     def __init__(self) -> None:
         self.num_bytes = 0
-        self._before_pair_blocks = 0
-
-    def watch(self, network: MSAFormer) -> None:
-        """Tell the bytes of the blocks of the pair track from those before."""
-        network.trunk.blocks[-1].register_forward_hook(self._pair_blocks_begin)
-
-    def all_bytes(self, every: BlockCounts, traced: BlockCounts) -> int:
-        """Those of `every` block, when `traced` have been run."""
-        both = self._before_pair_blocks
-        pair = self.num_bytes - both
-        return both * every.both // traced.both + pair * every.pair // max(traced.pair, 1)
-
-    def _pair_blocks_begin(self, *_: Any) -> None:
-        """Not when the block is computed again."""
-        self._before_pair_blocks = self._before_pair_blocks or self.num_bytes
 
     def recomputed(self, function: Callable[..., Any], *tensors: Any) -> Any:
         with saved_tensors_hooks(self._leave, _come_back):
