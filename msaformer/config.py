@@ -215,7 +215,7 @@ class TrainingConfig(_Section):
     keep_checkpoints: int = Field(2, ge=1, description="older ones are removed")
     keep_every: int = Field(0, ge=0, description="save for good at the multiples of so many steps; 0: never")
     init_weights: Path | None = Field(
-        None, description="weights to start from, as fine-tuning after pre-training does; none: random"
+        None, description="weights to start from, a file or the name of released ones; none: random"
     )
     tensorboard: bool = Field(True, description="write OUTPUT/tensorboard beside log.jsonl")
     wandb_project: str | None = Field(None, description="log to this Weights & Biases project too")

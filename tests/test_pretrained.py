@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from msaformer.cli import main
 from msaformer.config import ModelConfig
 from msaformer.errors import WeightsError
 from msaformer.model.model import MSAFormer
-from msaformer.pretrained import FORMAT, load_initial_weights, load_model, save_weights
+from msaformer.pretrained import FORMAT, RELEASED, load_initial_weights, load_model, save_weights
 
 CONFIG = ModelConfig(**MODEL)
 
@@ -227,3 +228,17 @@ def test_weights_of_another_trunk_are_refused_even_where_all_shapes_agree(
         f"give model.{key}={found}, or leave training.init_weights out"
     )
     assert all(torch.equal(before[name], value) for name, value in network.named_parameters())
+
+
+def test_released_weights_are_known_by_name_unless_a_file_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_weights: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    released = {name: load_model(Path(name)) for name in RELEASED}
+    assert {name: model.name for name, model in released.items()} == dict(
+        zip(RELEASED, RELEASED, strict=True)
+    )
+    assert load_model().sha256 == released[RELEASED[0]].sha256
+    shutil.copy(random_weights, "tiny")
+    assert load_model(Path("tiny")).sha256 != released["tiny"].sha256
+    refuses(Path("tinny"), "Released are")

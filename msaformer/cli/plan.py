@@ -71,7 +71,7 @@ Examples:
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Predict with these; those of the package, without -c.",
+    help="Predict with these, a file or a name; the package's best, without -c.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def command(mode: str, as_json: bool, **options: Any) -> int:

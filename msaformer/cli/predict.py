@@ -57,7 +57,7 @@ _log = logging.getLogger(__name__)
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Weights (.safetensors) of `msaformer train`; those of the package if left out.",
+    help="Weights (.safetensors) of `msaformer train`, or the name of some of the package's; its best if left out.",
 )
 @click.option(
     "--max-depth",

@@ -26,7 +26,8 @@ from msaformer.model.model import MSAFormer
 
 FORMAT: Final = "msaformer-weights-1"
 _LENGTH_BYTES: Final = 8  # a safetensors file starts with the length of its header
-DEFAULT_WEIGHTS: Final = Path(__file__).parent / "tiny.safetensors"
+RELEASED: Final = ("tiny",)
+"""Names of the weights that ship with the package; the first is what predicts unless told otherwise."""
 _FREE_IN_FINE_TUNING: Final = frozenset(
     ("orientations", "num_recycles", "msa_dropout", "pair_dropout", "max_depth")
 )
@@ -57,12 +58,13 @@ def save_weights(tensors: dict[str, Tensor], config: ModelConfig, name: str, pat
 
 
 def load_model(path: Path | None = None) -> LoadedModel:
-    """Read a weights file and rebuild its network on the CPU; without `path`, the released weights.
+    """Read a weights file and rebuild its network on the CPU.
 
+    Where no file stands at `path`, the name of released weights is taken for these; without `path`, the first of them.
     Raises WeightsError when the file is missing, damaged, of another format, or of other shapes than its
     configuration asks for.
     """
-    path = DEFAULT_WEIGHTS if path is None else path
+    path = _weights_file(path)
     try:
         content = path.read_bytes()
         with safe_open(path, framework="pt") as file:
@@ -70,12 +72,20 @@ def load_model(path: Path | None = None) -> LoadedModel:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError) as error:
         raise WeightsError(
-            f"{path}: not a readable weights file ({_last_line(error)}); is it complete?"
+            f"{path}: not a readable weights file ({_last_line(error)}); is it complete? Released are {', '.join(RELEASED)}"
         ) from error
     if header.get("format") != FORMAT:
         raise WeightsError(f"{path}: expected a file of format {FORMAT!r}, found {header.get('format')!r}")
     network = _build(header, tensors, path)
     return LoadedModel(network.eval(), header.get("name", "unnamed"), hashlib.sha256(content).hexdigest())
+
+
+def _weights_file(path: Path | None) -> Path:
+    folder = Path(__file__).parent
+    if path is None:
+        return folder / f"{RELEASED[0]}.safetensors"
+    is_name = str(path) in RELEASED and not path.exists()
+    return folder / f"{path}.safetensors" if is_name else path
 
 
 def load_initial_weights(network: MSAFormer, path: Path) -> str:
