@@ -32,8 +32,8 @@ from data_tools.pair_statistics import NUM_STATES, single_frequencies, to_states
 
 FIELD_PENALTY: Final = 0.01  # λ_h, GREMLIN
 COUPLING_PENALTY: Final = 0.2  # λ_J / (L − 1), GREMLIN
-_HISTORY: Final = 10  # steps that L-BFGS remembers; two copies of all parameters each
-_FREQUENCY_PSEUDOCOUNT: Final = 0.01  # share; only where the search for the fields starts
+HISTORY: Final = 10  # steps that L-BFGS remembers; two copies of all parameters each
+FREQUENCY_PSEUDOCOUNT: Final = 0.01  # share; only where the search for the fields starts
 
 Tokens = npt.NDArray[np.uint8]
 
@@ -129,7 +129,7 @@ def fit_potts(
         pair_penalty=coupling_penalty * (length - 1),
         chunk_rows=chunk_rows,
     )
-    frequencies = single_frequencies(tokens, weights, pseudocount=_FREQUENCY_PSEUDOCOUNT)
+    frequencies = single_frequencies(tokens, weights, pseudocount=FREQUENCY_PSEUDOCOUNT)
     fields = torch.from_numpy(np.log(frequencies)).to(device, dtype)
     fields -= fields.mean(dim=1, keepdim=True)
     couplings = torch.zeros((length, NUM_STATES, length, NUM_STATES), dtype=dtype, device=device)
@@ -190,7 +190,7 @@ def _minimise(
         max_eval=4 * max_iterations,
         tolerance_grad=tolerance,
         tolerance_change=0.0,
-        history_size=_HISTORY,
+        history_size=HISTORY,
         line_search_fn="strong_wolfe",
     )
     losses: list[float] = []
@@ -206,7 +206,7 @@ def _minimise(
     assert couplings.grad is not None
     gradient_norm = float(torch.maximum(fields.grad.abs().max(), couplings.grad.abs().max()))
     return PottsFit(
-        model=_zero_sum_model(fields, symmetric(couplings)),
+        model=zero_sum_model(fields, symmetric(couplings)),
         losses=tuple(losses),
         iterations=int(optimizer.state[fields]["n_iter"]),
         gradient_norm=gradient_norm,
@@ -214,7 +214,7 @@ def _minimise(
     )
 
 
-def _zero_sum_model(fields: Float[Tensor, "L q"], couplings: Float[Tensor, "L q L q"]) -> PottsModel:
+def zero_sum_model(fields: Float[Tensor, "L q"], couplings: Float[Tensor, "L q L q"]) -> PottsModel:
     """The same distribution with the couplings' row and column means moved into the fields."""
     over_b = couplings.mean(dim=3, keepdim=True)
     over_both = over_b.mean(dim=1, keepdim=True)

@@ -29,6 +29,7 @@ from msaformer.distance_metrics import (
 )
 from msaformer.metrics import RANGES, precision_table
 from msaformer.potts import COUPLING_PENALTY, FIELD_PENALTY, fit_potts
+from msaformer.potts_shallow import fit_potts_shallow, is_shallow
 from msaformer.predict import predict_features
 from msaformer.prediction import Prediction
 from msaformer.pretrained import LoadedModel
@@ -185,7 +186,8 @@ def _measure_plmdca(max_rows: int, max_iterations: int, target: Target) -> Figur
         rows = np.sort(np.argsort(-weights, kind="stable")[:max_rows])
         tokens = tokens[rows]
         weights = sequence_weights(tokens)
-    return precision_figures(fit_potts(tokens, weights, max_iterations=max_iterations).model.scores(), target)
+    fit = fit_potts_shallow if is_shallow(*tokens.shape) else fit_potts
+    return precision_figures(fit(tokens, weights, max_iterations=max_iterations).model.scores(), target)
 
 
 def _measure_files(folder: Path, by_set: bool, target: Target) -> Figures:

@@ -139,7 +139,7 @@ def test_one_run_of_a_store_writes_every_table_and_figure_and_goes_on_from_its_c
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(benchmark_accuracy_methods, "fit_potts", fail)
+    monkeypatch.setattr(benchmark_accuracy_methods, "fit_potts_shallow", fail)
     monkeypatch.setattr(benchmark_accuracy_methods, "predict_features", fail)
     assert run(monkeypatch, capsys, *words) == (0, out, "")
 
@@ -176,7 +176,7 @@ def test_an_interrupted_run_says_where_its_figures_are(
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(benchmark_accuracy_methods, "fit_potts", stop)
+    monkeypatch.setattr(benchmark_accuracy_methods, "fit_potts_shallow", stop)
     words = (str(store), "--plmdca", "--cache", str(tmp_path / "cache"))
     code, out, err = run(monkeypatch, capsys, *words)
     assert (code, out) == (130, "")

@@ -265,7 +265,7 @@ def test_fields_and_couplings_are_symmetric_and_in_the_zero_sum_gauge() -> None:
 def test_the_zero_sum_gauge_is_the_same_distribution() -> None:
     fields, couplings = random_parameters(4)
     both = symmetric(torch.from_numpy(couplings))
-    model = potts._zero_sum_model(torch.from_numpy(fields), both)
+    model = potts.zero_sum_model(torch.from_numpy(fields), both)
     for sums in (model.fields.sum(axis=1), model.couplings.sum(axis=2), model.couplings.sum(axis=3)):
         np.testing.assert_allclose(sums, 0, atol=1e-4)
     given = PottsModel(fields.astype(np.float32), both.permute(0, 2, 1, 3).float().numpy())
