@@ -1,8 +1,8 @@
 """The table of `ablate.py`: means over proteins, and each ablation beside the base on the same proteins.
 
-A difference is that of the same protein, ablation minus base, and its interval holds 95 % of the means of 10,000 draws
-of as many proteins with replacement (Efron & Tibshirani 1993, chapter 13). It tells what other proteins would say of
-these two networks; what another seed would say, the ablation `seed` tells.
+A difference is that of the same protein, ablation minus base, and its interval is of the mean under resampling of the
+proteins (`Bootstrap`). It tells what other proteins would say of these two networks; what another seed would say, the
+ablation `seed` tells.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ import numpy as np
 import pandas as pd
 from ablation_list import BASE, Ablation
 from ablation_scores import MEASURES
+from benchmark_accuracy_summary import Bootstrap
 
 from data_tools.atomic import atomic_path
 
 NEFF_SPLIT: Final = 100.0  # sequences; the deeper third of what we train on
 ALL, DEEP, SHALLOW = "all", f"Neff ≥ {NEFF_SPLIT:g}", f"Neff < {NEFF_SPLIT:g}"
-RESAMPLES: Final = 10_000
-_SEED: Final = 20251126  # of the draws, the same for every pair of runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +122,6 @@ def markdown(frame: pd.DataFrame) -> str:
     return "\n".join([*lines, "", f"Proteins {counts}; {steps} steps each.", ""])
 
 
-def interval(differences: np.ndarray) -> tuple[float, float]:
-    """What holds 95 % of the means of `differences` `[n]` under resampling; NaN below two values."""
-    if len(differences) < 2:
-        return math.nan, math.nan
-    drawn = np.random.default_rng(_SEED).integers(0, len(differences), (RESAMPLES, len(differences)))
-    low, high = np.quantile(differences[drawn].mean(axis=1), [0.025, 0.975])
-    return float(low), float(high)
-
-
 def _of_group(scores: pd.DataFrame, group: str) -> pd.DataFrame:
     if group == ALL:
         return scores
@@ -140,7 +130,7 @@ def _of_group(scores: pd.DataFrame, group: str) -> pd.DataFrame:
 
 def _difference(mine: pd.Series, base: pd.Series) -> dict[str, float]:
     both = (mine - base).dropna()  # aligned by id
-    low, high = interval(both.to_numpy(np.float64))
+    low, high = Bootstrap().interval(both.to_numpy(np.float64))
     name = str(mine.name)
     return {f"{name}_difference": both.mean(), f"{name}_low": low, f"{name}_high": high}
 

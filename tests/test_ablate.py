@@ -31,7 +31,7 @@ from ablate import chosen, main, prepare  # noqa: E402
 from ablation_jobs import Job, Schedule  # noqa: E402
 from ablation_list import BASE, Ablation, Plan  # noqa: E402
 from ablation_scores import cross_entropy  # noqa: E402
-from ablation_table import Run, interval, markdown, table  # noqa: E402
+from ablation_table import Run, markdown, table  # noqa: E402
 
 from msaformer import cli  # noqa: E402
 from msaformer.errors import ConfigError  # noqa: E402
@@ -231,15 +231,6 @@ def test_cross_entropy_is_that_of_known_pairs_six_or_more_apart() -> None:
     probs[0, 6], probs[0, 7] = 0.25, 0.5
     assert cross_entropy(probs, distances) == pytest.approx((np.log(4) + np.log(2)) / 2)
     assert np.isnan(cross_entropy(probs[:6, :6], distances[:6, :6]))
-
-
-def test_the_interval_holds_the_mean_and_shrinks_to_it_when_all_agree() -> None:
-    rng = np.random.default_rng(0)
-    low, high = interval(rng.normal(1.0, 1.0, 400))
-    assert low == pytest.approx(1 - 1.96 / 20, abs=0.06)  # the normal approximation
-    assert high == pytest.approx(1 + 1.96 / 20, abs=0.06)
-    assert interval(np.full(10, 0.3)) == pytest.approx((0.3, 0.3))
-    assert np.isnan(interval(np.array([0.3]))).all()
 
 
 def test_the_table_compares_the_same_proteins_and_bands_of_neff() -> None:

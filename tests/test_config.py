@@ -10,7 +10,8 @@ from msaformer.cli import main
 from msaformer.config import Config, dump_config, load_config
 from msaformer.errors import ConfigError
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+FOLDER = Path(__file__).parents[1] / "configs"
+CONFIGS = sorted(path for path in FOLDER.glob("*.yaml") if path.stem != "ablations")  # that is a list of them
 
 
 def load(text: str, tmp_path: Path, *overrides: str) -> Config:
