@@ -15,9 +15,9 @@
     gpu_blocks      8 such blocks, N=128, L=256, bfloat16, where there is a GPU; optional kernels too
     row_attention   pair-biased, forward and backward, N=64, L=256, 8 heads of 32; against einsum and softmax
     predict         N=512, L=300 with the released model, 2 threads, in a process of its own: time and peak memory
-    axial           2 blocks of configs/small.yaml, N=L=128, one sample shared by 2 and 4 ranks; against one rank
+    axial           2 blocks of configs/medium.yaml, N=L=128, one sample shared by 2 and 4 ranks; against one rank
     plan            peaks of 32 settings, training and prediction, as `msaformer plan` has them; against measured ones
-    longest         longest protein predicted within 8 GiB, N=256, configs/small.yaml; against the plain network
+    longest         longest protein predicted within 8 GiB, N=256, configs/medium.yaml; against the plain network
     data            an optimizer step of two examples by 2 ranks of one thread through ZeRO 2; against one rank
     report          the page of L = 60 to 2,000 in a headless Chromium: size, ready, zoom; against a page of plotly
 

@@ -3,7 +3,7 @@
 
     benchmark_parallel.py [--quick]
 
-    axial   forward and backward of 2 blocks of configs/small.yaml, N = L = 128: time with 2 ranks of one thread, the
+    axial   forward and backward of 2 blocks of configs/medium.yaml, N = L = 128: time with 2 ranks of one thread, the
             most memory of a rank with 2 and with 4
     data    an optimizer step of two examples with the network of configs/tiny.yaml, N = 32, L = 128: one example a rank
             through DeepSpeed's ZeRO 2, against both by the engine for one process
@@ -155,9 +155,9 @@ def share_a_sample(axial: AxialSharding, quick: bool, *, repeats: int) -> dict[s
     from msaformer.model.model import MSAFormer
 
     side = 8 if quick else 128
-    small = load_config(TREE / "configs" / "small.yaml").model
+    medium = load_config(TREE / "configs" / "medium.yaml").model
     sizes = {"num_blocks": 1, "c_m": 8, "c_z": 8} if quick else {"num_blocks": 2}
-    model = MSAFormer(small.model_copy(update=sizes)).eval()  # without dropout
+    model = MSAFormer(medium.model_copy(update=sizes)).eval()  # without dropout
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -5,7 +5,7 @@
 
     plan      32 settings, training (two optimizer steps of the torch engine) and prediction, of two models: the peak
               that `msaformer plan` predicts against the most that torch's CPU allocator held; each pair is printed
-    longest   the longest protein predicted within 8 GiB at N = 256 with configs/small.yaml: as planned, against the
+    longest   the longest protein predicted within 8 GiB at N = 256 with configs/medium.yaml: as planned, against the
               same network written plainly with all tables held. At 1 GiB the longest is really predicted, by two blocks
               of that network: further blocks take nothing in inference, and 8 GiB would take hours
 
@@ -66,14 +66,14 @@ def benchmark_longest(quick: bool) -> Iterator[Figure]:
     from msaformer.training.memory_states import count_parameters
 
     depth, memory_bytes, check_bytes = (16, 256 * MIB, 64 * MIB) if quick else (256, 8 * GIB, GIB)
-    setting = prediction_setting("small", depth, memory_bytes)
+    setting = prediction_setting("medium", depth, memory_bytes)
     ours, plain = largest_length(setting), longest_plainly(setting)
     met = None if quick else ours >= MIN_RATIO * plain
     target = "" if quick else f"≥ {MIN_RATIO:g}×"
     name = f"longest protein within {memory_bytes / GIB:g} GiB, N={depth}"
     yield Figure("longest", name, "residues", ours, plain, ours / plain, target, met)
 
-    setting = prediction_setting("small", depth, check_bytes)
+    setting = prediction_setting("medium", depth, check_bytes)
     longest = replace(setting, length=largest_length(setting))
     few = longest.model.model_copy(update={"num_blocks": 2})
     plan = cheapest_plan(replace(longest, model=few))
@@ -94,11 +94,11 @@ def plans(quick: bool) -> Iterator[tuple[str, MemoryPlan]]:
     from msaformer.training.memory_plan import plan_with
     from msaformer.training.memory_policy import MemoryPolicy
 
-    train_sizes = {"tiny": [(24, 64), (64, 40)], "small": [(16, 48), (48, 32)]}
-    predict_sizes = {"tiny": [(64, 160), (160, 64)], "small": [(32, 96), (128, 48)]}
+    train_sizes = {"tiny": [(24, 64), (64, 40)], "medium": [(16, 48), (48, 32)]}
+    predict_sizes = {"tiny": [(64, 160), (160, 64)], "medium": [(32, 96), (128, 48)]}
     precisions, chunks, kinds = ("float32", "bfloat16"), (2, 32), (False, True)
     if quick:
-        train_sizes, predict_sizes = {"tiny": [(8, 24)]}, {"small": [(8, 32)]}
+        train_sizes, predict_sizes = {"tiny": [(8, 24)]}, {"medium": [(8, 32)]}
         precisions, chunks, kinds = ("bfloat16",), (2,), (True,)
     for model, sizes in train_sizes.items():
         for (depth, length), checkpointing, precision in product(sizes, ("none", "blocks"), precisions):

@@ -26,7 +26,7 @@ import os
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -59,8 +59,9 @@ class Protein:
     """`[L, 4, 3]` Å of N, Cα, C, Cβ; NaN where not resolved."""
 
 
-def main() -> int:
-    arguments = parse_arguments()
+def main(words: Sequence[str] | None = None) -> int:
+    """Do what `words` say, those of the command line if None; return the exit code."""
+    arguments = parse_arguments(words)
     try:
         with ExitStack() as stack:
             folder = alignments_folder(arguments.data, arguments.alignments, stack)
@@ -73,7 +74,7 @@ def main() -> int:
     return 0
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -88,7 +89,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, metavar="N")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N proteins, to try it out")
     parser.add_argument("--overwrite", action="store_true", help="replace the store at STORE")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     for name in ("max_depth", "workers", "limit"):
         value = getattr(arguments, name)
         if value is not None and value < 1:

@@ -39,6 +39,12 @@ def test_fine_tuning_goes_on_from_pre_training_which_asks_for_no_labels() -> Non
     assert pretrain.data.validation is None
 
 
+def test_the_stages_of_the_small_model_have_one_trunk_and_its_first_asks_for_no_labels() -> None:
+    pretrain, small = (load_config(FOLDER / f"{name}.yaml") for name in ("small-pretrain", "small"))
+    assert pretrain.model == small.model
+    assert pretrain.loss.contact == pretrain.loss.distogram == pretrain.loss.orientation == 0
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_print_config_prints_what_can_be_loaded_again(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -41,8 +41,8 @@ class Asked:
     epilog="""\b
 Examples:
   msaformer plan -c configs/tiny.yaml                                      training, on this machine
-  msaformer plan -c configs/small.yaml --gpus 8 --memory 80GB -o parallel.axial=2
-  msaformer plan -c configs/small.yaml --mode predict --depth 256 --length 1500 --memory 8GiB""",
+  msaformer plan -c configs/medium.yaml --gpus 8 --memory 80GB -o parallel.axial=2
+  msaformer plan -c configs/medium.yaml --mode predict --depth 256 --length 1500 --memory 8GiB""",
 )
 @click.option("-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="YAML file.")
 @click.option(
