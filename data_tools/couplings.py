@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from data_tools.coevolution import SHRINKAGE_PENALTY, inverse_of_positive
 from data_tools.pair_statistics import NUM_STATES, one_hot_states, to_states
+from data_tools.weights import representatives
 
 NUM_COUPLINGS: Final = NUM_STATES**2
 
@@ -39,8 +40,9 @@ def standardized_couplings(
 
     In standard deviations of the entries of pairs with |i − j| ≥ 4, clipped to ±30; the state at i varies slowest,
     (j, i) is (i, j) with the states exchanged, and pairs (i, i) are zero. All zero when N = 1. `tokens` `[N, L]`,
-    `weights` `[N]` > 0. Costs O(N² L + N l²) operations below 21 L sequences, O(L³) above. Raises ValueError unless
-    penalty > 0.
+    `weights` `[N]` > 0; of more than 4·10⁶ cells, a sample (`data_tools.weights.representatives`). Costs
+    O(N² L + N l²) operations below 21 L sequences, O(L³) above; `features_memory` counts the bytes. Raises ValueError
+    unless penalty > 0.
     """
     if not penalty > 0:
         raise ValueError(f"penalty must be above 0, not {penalty}")
@@ -49,7 +51,7 @@ def standardized_couplings(
     size = len(chosen)
     if depth == 1 or size == 1:
         return np.zeros((size, size, NUM_COUPLINGS), np.float16)
-    table = _partial_correlations(tokens, weights, chosen, penalty)
+    table = _partial_correlations(*representatives(tokens, weights), chosen, penalty)
     blocks = table.reshape(size, NUM_STATES, size, NUM_STATES)
     blocks[np.arange(size), :, np.arange(size), :] = 0.0
     blocks *= np.float32(_inverse_spread(blocks, chosen))

@@ -15,7 +15,7 @@ from data_tools.alignment import Alignment
 from data_tools.alphabet import NUM_SYMBOLS
 from data_tools.coevolution import mean_field_dca, mutual_information_apc
 from data_tools.errors import AlignmentError
-from data_tools.weights import sequence_weights
+from data_tools.weights import representatives, sequence_weights
 
 COEVOLUTION_MAPS: Final = ("mean_field_dca", "mutual_information_apc")
 """Names of the maps `coevolution[..., k]`, in order."""
@@ -73,7 +73,8 @@ class MSAFeatures:
 def featurize(alignment: Alignment, *, with_coevolution: bool = True) -> MSAFeatures:
     """Compute all features of one alignment; float32 throughout, deterministic.
 
-    Without co-evolution the maps, which take most of the time, are left zero: for a network that is not given them.
+    The maps of more than 4·10⁶ cells are those of a sample (`data_tools.weights.representatives`). Without co-evolution
+    the maps, which take most of the time, are left zero: for a network that is not given them.
     """
     return _features(
         *(alignment.tokens, alignment.deletion_matrix, alignment.residue_index),
@@ -104,8 +105,9 @@ def _features(
     weights, length = sequence_weights(tokens), tokens.shape[1]
     coevolution = np.zeros((length, length, len(COEVOLUTION_MAPS)), np.float32)
     if with_coevolution:
-        coevolution[..., 0] = mean_field_dca(tokens, weights)
-        coevolution[..., 1] = mutual_information_apc(tokens, weights)
+        table = representatives(tokens, weights)
+        coevolution[..., 0] = mean_field_dca(*table)
+        coevolution[..., 1] = mutual_information_apc(*table)
     return MSAFeatures(
         tokens=tokens,
         deletion_matrix=deletion_matrix,

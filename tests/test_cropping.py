@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from msaformer.data.cropping import crop_residues, draw_depth, sample_rows, standardize_maps
+from data_tools.weights import sample_rows
+from msaformer.data.cropping import crop_residues, draw_depth, standardize_maps
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -12,8 +12,8 @@ from training_cases import MODEL, hairpin, tiny_config
 
 from data_tools import features as features_module
 from data_tools.features import featurize
+from data_tools.weights import sample_rows
 from msaformer.config import ModelConfig
-from msaformer.data.cropping import sample_rows
 from msaformer.data.dataset import full_sample, training_sample
 from msaformer.errors import PredictionError
 from msaformer.given import Given, mean_maps, samples_of

@@ -49,7 +49,7 @@ LEVELS: dict[str, list[set[str]]] = {
             "couplings",
             "pair_statistics",
         },
-        {"features", "network_features", "search"},
+        {"features", "features_memory", "network_features", "search"},
         {"store", "store_rows", "store_manifest", "store_stream"},
         {"pipeline"},
     ],

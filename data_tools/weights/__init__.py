@@ -22,12 +22,15 @@ from data_tools.weights.conventions import (
 )
 from data_tools.weights.henikoff import henikoff_weights
 from data_tools.weights.identity import DEFAULT_IDENTITY, Kernel, effective_sequences, sequence_weights
+from data_tools.weights.sampling import representatives, sample_rows
 
 __all__ = [
     "DEFAULT_IDENTITY",
     "Kernel",
     "effective_sequences",
     "henikoff_weights",
+    "representatives",
+    "sample_rows",
     "sequence_weights",
     "weights_alphafold",
     "weights_evcouplings",

@@ -1,6 +1,6 @@
-"""Which residues and which sequences of an example the network is given.
+"""Which residues of an example the network is given, how many sequences, and maps on one scale.
 
-Dimension key: N sequences, L residues, k co-evolution maps.
+Dimension key: L residues, k co-evolution maps.
 """
 
 from __future__ import annotations
@@ -31,18 +31,6 @@ def crop_residues(
     spare = length - 2 * half
     first, second = np.sort(rng.integers(spare + 1, size=2))
     return np.concatenate([np.arange(first, first + half), np.arange(second + half, second + 2 * half)])
-
-
-def sample_rows(
-    weights: npt.NDArray[np.float32], depth: int, rng: np.random.Generator
-) -> npt.NDArray[np.int64]:
-    """Draw `depth` sequences without replacement, in proportion to their weights; row 0, the query, comes first."""
-    if len(weights) <= depth:
-        return np.arange(len(weights))
-    others = weights[1:].astype(np.float64)
-    keys = rng.exponential(size=len(others)) / others  # exponential races: weighted, without replacement
-    drawn = np.argpartition(keys, depth - 1)[: depth - 1] if depth > 1 else np.empty(0, np.int64)
-    return np.concatenate([[0], np.sort(drawn) + 1])
 
 
 def draw_depth(max_depth: int, min_depth: int, full_share: float, rng: np.random.Generator) -> int:

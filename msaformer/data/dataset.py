@@ -24,9 +24,10 @@ from data_tools.features import COEVOLUTION_MAPS, MSAFeatures
 from data_tools.orientations import orientations
 from data_tools.store import Example, Store
 from data_tools.store_stream import epoch_order
+from data_tools.weights import sample_rows
 from msaformer.config import Config, DataConfig, ModelConfig, TrainingConfig
 from msaformer.data.batch import Batch, Sample, collate
-from msaformer.data.cropping import crop_residues, draw_depth, sample_rows, standardize_maps
+from msaformer.data.cropping import crop_residues, draw_depth, standardize_maps
 from msaformer.data.loading import loaded_batches, one_thread
 from msaformer.data.masking import mask_sample
 from msaformer.data.thinning import thinned
