@@ -64,8 +64,9 @@ class ModelConfig(_Section):
     triangles: Literal["both", "multiplication", "attention", "none"] = Field(
         "both", description="triangle updates of the pair track"
     )
-    pair_convolutions: int = Field(0, ge=0, description="gated convolutions of the pair track in each block")
-    convolution_kernel: Literal["square", "axial"] = Field("square", description="3×3, or 1×9 and 9×1")
+    pair_convolutions: int = Field(
+        0, ge=0, description="gated 3×3 convolutions of the pair track in each block"
+    )
     dilations: tuple[PositiveInt, ...] = Field(
         (1, 2, 4), min_length=1, description="of a block's convolutions, in turn"
     )

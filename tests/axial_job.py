@@ -52,7 +52,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "dilations": (1, 2),
         "triangles": "multiplication",
     },
-    "axially convolved": {"pair_convolutions": 1, "convolution_kernel": "axial", "triangles": "none"},
 }
 SYMMETRIC = ("contact_logits", "distogram_logits", "omega_logits")
 

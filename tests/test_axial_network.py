@@ -20,9 +20,7 @@ from msaformer.training.memory_trace import trace
 JOB = Path(__file__).parent / "axial_job.py"
 OUTPUTS = ["msa", "pair", "contact_logits", "distogram_logits", "masked_msa_logits"]
 ORIENTATIONS = ["omega_logits", "theta_logits", "phi_logits"]
-OUTPUTS_OF = {"untied": OUTPUTS + ORIENTATIONS} | dict.fromkeys(
-    ("tied", "convolved", "axially convolved"), OUTPUTS
-)
+OUTPUTS_OF = {"untied": OUTPUTS + ORIENTATIONS} | dict.fromkeys(("tied", "convolved"), OUTPUTS)
 PEAK_SHARE = {2: 0.53, 4: 0.28}
 """Of one process's; at most 0.55 and 0.30 are asked for, and one more share of the MSA track in each block shows."""
 FLOAT32 = 1e-5

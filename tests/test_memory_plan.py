@@ -25,7 +25,7 @@ TOLERANCE = 0.15  # of the measured peak
         {"pair_convolutions": 4, "triangles": "multiplication"},
         {"num_blocks": 3, "pair_convolutions": 2, "checkpointing": "blocks", "coevolution": "couplings"},
         {"loss": None},
-        {"loss": None, "pair_convolutions": 1, "convolution_kernel": "axial", "coevolution": "couplings"},
+        {"loss": None, "pair_convolutions": 1, "coevolution": "couplings"},
         {"loss": None, "num_recycles": 1, "depth": 40, "length": 30},
     ],
 )

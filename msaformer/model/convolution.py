@@ -9,40 +9,37 @@ this rank (all, unless several share a sample).
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from msaformer.model.attention import LayerNorm
 from msaformer.model.execution import ExecutedModule
+from msaformer.model.functions.gated_convolution import (
+    ConvolutionLayers,
+    ConvolutionOptions,
+    gated_convolution,
+)
+from msaformer.model.functions.pieces import work_dtype
 
-_SQUARE: Final = 3  # cells a side
-_AXIAL: Final = 9
+_KERNEL: Final = 3  # cells a side
 
 
 class GatedConvolution(ExecutedModule):
-    """`out(gelu(conv(norm(pair))) · sigmoid(gate(norm(pair))))`, the edges being padded with zeros.
+    """A dilated 3×3 convolution of the normalised pair track, GELU, and a sigmoid gate.
 
-    `square`: one dilated 3×3 convolution, as in the residual networks for contacts (Yang et al. 2020, trRosetta;
-    Adhikari 2020, DEEPCON). `axial`: one along j and one along i, each channel for itself. Ranks that share a sample
-    exchange their rows for a moment.
+    Dilated convolutions as in the residual networks for contacts (Adhikari 2020, DEEPCON, doi
+    10.1093/bioinformatics/btz593; Yang et al. 2020, trRosetta, doi 10.1073/pnas.1914677117), the gate as in AlphaFold
+    2's other updates. The edges of the map are padded with zeros. Ranks that share a sample exchange their rows for a
+    moment.
     """
 
-    def __init__(self, c_z: int, kind: Literal["square", "axial"], dilation: int) -> None:
+    def __init__(self, c_z: int, dilation: int) -> None:
         super().__init__()
+        self.dilation = dilation
         self.norm = LayerNorm(c_z)
-        if kind == "square":
-            self.convolutions = nn.ModuleList(
-                [nn.Conv2d(c_z, c_z, _SQUARE, padding=dilation, dilation=dilation)]
-            )
-        else:
-            reach = dilation * (_AXIAL // 2)
-            self.convolutions = nn.ModuleList(
-                nn.Conv2d(c_z, c_z, size, padding=padding, dilation=dilation, groups=c_z)
-                for size, padding in (((1, _AXIAL), (0, reach)), ((_AXIAL, 1), (reach, 0)))
-            )
+        self.convolution = nn.Conv2d(c_z, c_z, _KERNEL)
         self.to_gate = nn.Linear(c_z, c_z)
         self.to_out = nn.Linear(c_z, c_z)
         nn.init.zeros_(self.to_gate.weight)
@@ -55,14 +52,8 @@ class GatedConvolution(ExecutedModule):
     ) -> Float[Tensor, "B I L c_z"]:
         """Return the update of the pair track."""
         axial = self.execution.axial
-        normed = self.norm(pair)
-        if torch.is_autocast_enabled(pair.device.type):
-            normed = normed.to(torch.get_autocast_dtype(pair.device.type))
-        gate = torch.sigmoid(self.to_gate(normed))
-        cells = normed.masked_fill(~axial.take(pair_mask, axis=1)[..., None], 0.0)
-        cells = axial.gather(cells, axis=1).permute(0, 3, 1, 2)  # channels last in memory
-        for convolution in self.convolutions:
-            cells = convolution(cells)
-        around = axial.take(cells.permute(0, 2, 3, 1), axis=1)
-        out: Tensor = self.to_out(nn.functional.gelu(around) * gate)
-        return out
+        layers = ConvolutionLayers(self.norm, self.convolution, self.to_gate, self.to_out)
+        options = ConvolutionOptions(
+            self.norm.eps, work_dtype(pair), self.execution.chunk_bytes, self.dilation, axial
+        )
+        return gated_convolution(pair, axial.take(pair_mask, axis=1), layers, options)

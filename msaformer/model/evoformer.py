@@ -54,7 +54,7 @@ class EvoformerBlock(ExecutedModule):
         if config.outer_product:
             self.outer_product_mean = OuterProductMean(c_m, c_z, config.outer_product_channels)
         self.convolutions = nn.ModuleList(
-            GatedConvolution(c_z, config.convolution_kernel, dilation)
+            GatedConvolution(c_z, dilation)
             for dilation in islice(cycle(config.dilations), config.pair_convolutions)
         )
         self.triangle_outgoing = self.triangle_incoming = None

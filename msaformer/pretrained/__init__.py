@@ -72,7 +72,8 @@ def load_model(path: Path | None = None) -> LoadedModel:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError) as error:
         raise WeightsError(
-            f"{path}: not a readable weights file ({_last_line(error)}); is it complete? Released are {', '.join(RELEASED)}"
+            f"{path}: not a readable weights file ({_last_line(error)}); is it complete? "
+            f"Released are {', '.join(RELEASED)}"
         ) from error
     if header.get("format") != FORMAT:
         raise WeightsError(f"{path}: expected a file of format {FORMAT!r}, found {header.get('format')!r}")
