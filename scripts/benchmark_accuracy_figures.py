@@ -11,7 +11,7 @@ import pandas as pd
 from benchmark_accuracy_summary import ALL, GROUPINGS
 from benchmark_accuracy_text import Report
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from msaformer.report import plot_calibration, save_figure
 
@@ -93,6 +93,7 @@ def _against(
         ax.errorbar(places, means["mean"], yerr=bars, fmt="o-", ms=3, lw=width, capsize=2, label=method)
     if column == "neff":
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set(
