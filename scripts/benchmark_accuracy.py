@@ -37,6 +37,7 @@ from benchmark_accuracy_text import Report, short_text
 
 from data_tools.errors import DataToolsError
 from msaformer.errors import MSAFormerError
+from msaformer.given import Given
 from msaformer.pretrained import load_model
 
 INTERRUPTED: Final = 130
@@ -72,8 +73,17 @@ def parse_arguments() -> argparse.Namespace:
         "--weights",
         type=Path,
         action="append",
-        metavar="FILE",
+        metavar="NAME|FILE",
         help="repeatable; default: the released weights",
+    )
+    methods.add_argument(
+        "--max-depth", type=int, metavar="N", help="most sequences given to a network at once"
+    )
+    methods.add_argument(
+        "--ensembles", type=int, default=1, metavar="K", help="samples of the sequences averaged"
+    )
+    methods.add_argument(
+        "--no-coevolution", dest="coevolution", action="store_false", help="give the networks no co-evolution"
     )
     methods.add_argument(
         "--plmdca",
@@ -122,7 +132,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """Refuse what cannot be meant, before anything is loaded."""
-    for option in ("limit", "plmdca_rows", "plmdca_iterations"):
+    for option in ("limit", "max_depth", "ensembles", "plmdca_rows", "plmdca_iterations"):
         value = getattr(arguments, option)
         if value is not None and value < 1:
             parser.error(f"--{option.replace('_', '-')} must be at least 1, not {value}")
@@ -164,7 +174,8 @@ def run(arguments: argparse.Namespace) -> tuple[Report, Measured]:
 
 def wanted_methods(arguments: argparse.Namespace, *, several_sets: bool) -> list[Method]:
     """The methods of the command line, ours first; a package that is not installed is said and left out."""
-    methods = our_models(arguments.weights or [None])
+    given = Given(arguments.max_depth, arguments.ensembles, arguments.coevolution)
+    methods = our_models(arguments.weights or [None], given)
     methods += coevolution_maps()
     if arguments.plmdca:
         methods.append(plmdca(arguments.plmdca_rows, arguments.plmdca_iterations))
@@ -188,14 +199,14 @@ def wanted_methods(arguments: argparse.Namespace, *, several_sets: bool) -> list
     return methods
 
 
-def our_models(paths: list[Path | None]) -> list[Method]:
+def our_models(paths: list[Path | None], given: Given) -> list[Method]:
     """One method a file; equal names are told apart by the file's name."""
     models = [load_model(path) for path in paths]
     names = Counter(model.name for model in models)
     methods = []
     for path, model in zip(paths, models, strict=True):
         stem = "" if names[model.name] == 1 or path is None else f"-{path.stem}"
-        methods.append(our_model(model, f"msaformer-{model.name}{stem}"))
+        methods.append(our_model(model, f"msaformer-{model.name}{stem}", given))
     return methods
 
 

@@ -27,6 +27,7 @@ from msaformer.distance_metrics import (
     lddt,
     spread_correlation,
 )
+from msaformer.given import Given
 from msaformer.metrics import RANGES, precision_table
 from msaformer.potts import COUPLING_PENALTY, FIELD_PENALTY, fit_potts
 from msaformer.potts_shallow import fit_potts_shallow, is_shallow
@@ -80,10 +81,11 @@ class Method:
     """What a reader of the tables has to know."""
 
 
-def our_model(model: LoadedModel, name: str) -> Method:
-    """A network of this package, with the depth of its own configuration."""
-    settings = f"msaformer {__version__}, weights {model.sha256}"
-    return Method(name, OURS, partial(_measure_model, model), settings)
+def our_model(model: LoadedModel, name: str, given: Given) -> Method:
+    """A network of this package."""
+    settings = f"msaformer {__version__}, weights {model.sha256}, {given}"
+    note = "" if given == Given() else f"{given}"
+    return Method(name, OURS, partial(_measure_model, model, given), settings, note)
 
 
 def coevolution_maps() -> list[Method]:
@@ -169,9 +171,9 @@ def _bins(found: Calibration) -> list[list[float]]:
     return [found.counts.tolist(), found.mean_prob.tolist(), found.fraction.tolist()]
 
 
-def _measure_model(model: LoadedModel, target: Target) -> Figures:
+def _measure_model(model: LoadedModel, given: Given, target: Target) -> Figures:
     example = target.example
-    prediction = predict_features(example.features, target.sequence, model, name=example.id)
+    prediction = predict_features(example.features, target.sequence, model, name=example.id, given=given)
     return prediction_figures(prediction, target)
 
 
