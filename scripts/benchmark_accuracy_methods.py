@@ -62,7 +62,7 @@ class Figures:
     calibration: dict[str, list[list[float]]] = field(default_factory=dict)
     """By name in `CALIBRATED_RANGES`: counts, mean probability and fraction of each bin, of a model of ours."""
     seconds: float = 0.0
-    """Time it took to make and score them, on the machine that did."""
+    """CPU time, of all threads, that it took to make and score them, on the machine that did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class Measured:
         return found
 
     def seconds(self) -> pd.DataFrame:
-        """Mean time a protein of each method and set, where it was first measured."""
+        """CPU time of each method and set, a protein and in all, where it was first measured."""
         table = self.precision
         once = table[table["range"] == table["range"].iloc[0]]
         means = once.groupby(["set", "method"], sort=False)["seconds"].agg(["mean", "sum", "size"])

@@ -49,7 +49,7 @@ def test_lddt_by_hand():
 def test_lddt_equals_the_plain_loop(min_separation):
     rng = np.random.default_rng(0)
     distances = symmetric(rng, 23)
-    expected = distances + symmetric(rng, 23, 6.0) - 3
+    expected = distances + symmetric(rng, 23, 12.0) - 6
     distances[4] = distances[:, 4] = np.nan
     found = residue_lddt(expected, distances, min_separation=min_separation)
     for i in range(23):
@@ -85,9 +85,9 @@ def test_the_likelihood_is_that_of_the_bin_that_holds_the_true_distance():
 def test_rank_correlation_by_hand_and_with_ties():
     assert rank_correlation(np.array([1.0, 5.0, 9.0]), np.array([2.0, 30.0, 400.0])) == pytest.approx(1)
     assert rank_correlation(np.array([1.0, 5.0, 9.0]), np.array([3.0, 2.0, 1.0])) == pytest.approx(-1)
-    # ranks 1.5, 1.5, 3 and 1, 2, 3: covariance 1.5, squares 1.5 and 2
-    assert rank_correlation(np.array([1.0, 1.0, 2.0]), np.array([1.0, 2.0, 3.0])) == pytest.approx(
-        1.5 / math.sqrt(1.5 * 2)
+    # ranks 1.5, 1.5, 3, 4 and 1, 2, 3, 4: covariance 4.5, squares 4.5 and 5
+    assert rank_correlation(np.array([1.0, 1.0, 2.0, 7.0]), np.arange(4.0)) == pytest.approx(
+        4.5 / math.sqrt(4.5 * 5)
     )
     assert math.isnan(rank_correlation(np.array([1.0, 1.0]), np.array([1.0, 2.0])))
 
