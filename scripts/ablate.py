@@ -38,12 +38,9 @@ def main(words: Sequence[str] | None = None) -> int:
     """Do what `words` say, those of the command line if None; return the exit code."""
     arguments = parse_arguments(words)
     try:
-        common = [
-            f"data.train={arguments.train}",
-            "data.validation=",
-            "training.best_by=none",
-            *arguments.overrides,
-        ]
+        alike = (f"data.train={arguments.train}", "data.validation=")
+        never_cut = ("training.best_by=none", "training.max_minutes=0")
+        common = (*alike, *never_cut, *arguments.overrides)
         plan = Plan(arguments.list, arguments.runs, common)
         unknown = set(arguments.only) - {ablation.name for ablation in plan.ablations}
         if unknown:
