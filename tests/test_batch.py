@@ -152,3 +152,13 @@ def test_collate_refuses_a_sample_with_another_number_of_maps() -> None:
     assert odd.coevolution is not None
     with pytest.raises(ValueError, match="co-evolution maps"):
         collate([odd], odd.coevolution.shape[-1] + 1)
+
+
+def test_the_couplings_of_a_batch_of_one_are_not_copied() -> None:
+    alone = sample(3, 7)
+    assert alone.couplings is not None
+    batch = collate([alone], NUM_MAPS, num_couplings=NUM_COUPLINGS)
+    assert np.shares_memory(batch.couplings.numpy(), alone.couplings)
+    padded = collate([alone], NUM_MAPS, num_couplings=NUM_COUPLINGS, multiple_of=4)
+    np.testing.assert_array_equal(padded.couplings[:, :7, :7], batch.couplings)
+    assert padded.couplings.shape == (1, 8, 8, NUM_COUPLINGS)

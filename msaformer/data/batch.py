@@ -165,7 +165,14 @@ def _padded(
     dtype: torch.dtype = torch.float32,
     fill: int | float = 0,
 ) -> Tensor:
-    """Stack arrays into `[B, *shape]`, each in the low corner of its place; None leaves the place to `fill`."""
+    """Stack arrays into `[B, *shape]`, each in the low corner of its place; None leaves the place to `fill`.
+
+    A single array that fills its place is not copied: the couplings of a long protein take a gigabyte.
+    """
+    if len(values) == 1 and values[0] is not None and values[0].shape == shape and values[0].flags.writeable:
+        whole = torch.from_numpy(values[0])
+        if whole.dtype == dtype:
+            return whole[None]
     out = torch.full((len(values), *shape), fill, dtype=dtype)
     for place, value in zip(out, values, strict=True):
         if value is not None:
