@@ -74,10 +74,10 @@ def gelu_transition(layer: Transition, x: Tensor) -> Tensor:
 
 
 def convolved(layer: GatedConvolution, pair: Tensor, mask: Tensor) -> Tensor:
-    x = (layer.norm(pair) * mask[..., None]).permute(0, 3, 1, 2)
-    kernel, d = layer.convolution, layer.dilation
-    around = nn.functional.conv2d(x, kernel.weight, kernel.bias, padding=d, dilation=d)
-    x, around = x.permute(0, 2, 3, 1), around.permute(0, 2, 3, 1)
+    x, kernel = layer.norm(pair), layer.convolution
+    options = {"padding": layer.dilation, "dilation": layer.dilation, "groups": C_Z}
+    mixed = (layer.mix(x) * mask[..., None]).permute(0, 3, 1, 2)
+    around = nn.functional.conv2d(mixed, kernel.weight, kernel.bias, **options).permute(0, 2, 3, 1)
     return layer.to_out(nn.functional.gelu(around) * torch.sigmoid(layer.to_gate(x)))
 
 

@@ -27,19 +27,21 @@ _KERNEL: Final = 3  # cells a side
 
 
 class GatedConvolution(ExecutedModule):
-    """A dilated 3×3 convolution of the normalised pair track, GELU, and a sigmoid gate.
+    """A dense layer of the normalised pair track, a dilated 3×3 convolution of each channel, GELU, and a sigmoid gate.
 
     Dilated convolutions as in the residual networks for contacts (Adhikari 2020, DEEPCON, doi
-    10.1093/bioinformatics/btz593; Yang et al. 2020, trRosetta, doi 10.1073/pnas.1914677117), the gate as in AlphaFold
-    2's other updates. The edges of the map are padded with zeros. Ranks that share a sample exchange their rows for a
-    moment.
+    10.1093/bioinformatics/btz593; Yang et al. 2020, trRosetta, doi 10.1073/pnas.1914677117), but of each channel by
+    itself (Howard et al. 2017, MobileNets, arXiv 1704.04861), so that twice as many take the same time. The gate is
+    that of AlphaFold 2's updates. The edges of the map are padded with zeros. Ranks that share a sample exchange their
+    rows for a moment.
     """
 
     def __init__(self, c_z: int, dilation: int) -> None:
         super().__init__()
         self.dilation = dilation
         self.norm = LayerNorm(c_z)
-        self.convolution = nn.Conv2d(c_z, c_z, _KERNEL)
+        self.mix = nn.Linear(c_z, c_z)
+        self.convolution = nn.Conv2d(c_z, c_z, _KERNEL, groups=c_z)
         self.to_gate = nn.Linear(c_z, c_z)
         self.to_out = nn.Linear(c_z, c_z)
         nn.init.zeros_(self.to_gate.weight)
@@ -52,7 +54,7 @@ class GatedConvolution(ExecutedModule):
     ) -> Float[Tensor, "B I L c_z"]:
         """Return the update of the pair track."""
         axial = self.execution.axial
-        layers = ConvolutionLayers(self.norm, self.convolution, self.to_gate, self.to_out)
+        layers = ConvolutionLayers(self.norm, self.mix, self.convolution, self.to_gate, self.to_out)
         options = ConvolutionOptions(
             self.norm.eps, work_dtype(pair), self.execution.chunk_bytes, self.dilation, axial
         )

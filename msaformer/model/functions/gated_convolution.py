@@ -1,9 +1,12 @@
 """The gated convolution of the pair track: norm, gate and dense layers in pieces, the convolution itself at once.
 
-Kept for the backward pass are the track and the convolution's result; everything else is computed again.
+Kept for the backward pass are the track, its norm and the convolution's result; the rest is computed again.
 
-Dimension key: B batch, I of L first residues on this rank, J = L second ones, c channels, n cells of a piece, r reach
-of the kernel.
+A dilated convolution is an ordinary one on every d-th cell, d² grids of them, and is computed so: on a CPU the backward
+pass of torch's own dilated depthwise convolution takes forty times as long.
+
+Dimension key: B batch, I of L first residues on this rank, J = L second ones, z channels of the pair track, c of the
+convolution, n cells of a piece, d dilation = reach of the kernel of three cells, S cells of a grid along an axis.
 """
 
 from __future__ import annotations
@@ -49,18 +52,23 @@ class ConvolutionLayers(NamedTuple):
     """The layers whose parameters are used, in the order of the computation."""
 
     norm: nn.LayerNorm
+    mix: nn.Linear
     convolution: nn.Conv2d
+    """Depthwise."""
     gate: nn.Linear
     out: nn.Linear
 
 
 def gated_convolution(
-    pair: Float[Tensor, "B I J c"],
+    pair: Float[Tensor, "B I J z"],
     mask: Bool[Tensor, "B I J"],
     layers: ConvolutionLayers,
     options: ConvolutionOptions,
-) -> Float[Tensor, "B I J c"]:
-    """`out(gelu(convolution(x)) · sigmoid(gate(x)))` of `x = norm(pair)`, which is zero where the mask is False."""
+) -> Float[Tensor, "B I J z"]:
+    """`out(gelu(convolution(mix(x))) · sigmoid(gate(x)))` of `x = norm(pair)`.
+
+    Where the mask is False, the convolution sees zeros.
+    """
     weights = [weight for layer in layers for weight in (layer.weight, layer.bias)]
     out: Tensor = _GatedConvolution.apply(pair, mask, options, *weights)  # type: ignore[no-untyped-call]
     return out
@@ -73,22 +81,20 @@ class _GatedConvolution(torch.autograd.Function):
         ctx: Any, pair: Tensor, mask: Tensor, options: ConvolutionOptions, *weights: Tensor
     ) -> Tensor:
         norm, dtype = Norm(weights[0], weights[1], options.eps), options.dtype
-        kernel, bias, w_gate, b_gate, w_out, b_out = (weight.to(dtype) for weight in weights[2:])
-        track, hidden = pair.reshape(-1, pair.shape[-1]), ~mask.reshape(-1, 1)
-        cells = track.new_empty(track.shape, dtype=dtype)
-        for piece in _pieces(track, options):
-            cells[piece] = normalize(track[piece], norm)[0].masked_fill_(hidden[piece], 0.0)
-        window = _Window(cells.view(pair.shape), options)
-        around = F.conv2d(window.seen, kernel, bias, padding=window.padding, dilation=options.dilation)
-        around = around.permute(
-            0, 2, 3, 1
-        ).contiguous()  # nothing to do where the kernel keeps the order in memory
-        del window
+        w_mix, b_mix, kernel, bias, w_gate, b_gate, w_out, b_out = (w.to(dtype) for w in weights[2:])
+        track, hidden = pair.reshape(-1, pair.shape[-1]), _hidden(mask)
+        normed = torch.empty_like(track, dtype=dtype, memory_format=torch.contiguous_format)
+        moments = track.new_empty((2, len(track), 1), dtype=wide(track.dtype))
+        mixed = track.new_empty((len(track), len(w_mix)), dtype=dtype)
+        for piece in _pieces(track, mixed, options):
+            normed[piece], moments[0, piece], moments[1, piece] = normalize(track[piece], norm)
+            _hide(torch.addmm(b_mix, normed[piece], w_mix.t(), out=mixed[piece]), hidden, piece)
+        around = _Grids(mixed.view(*pair.shape[:3], -1), options).convolved(kernel, bias)
         ctx.options = options
-        ctx.save_for_backward(pair, mask, around, *weights)
-        out, flat = torch.empty_like(cells), around.view(-1, around.shape[-1])
-        for piece in _pieces(track, options):
-            gates = torch.addmm(b_gate, cells[piece], w_gate.t()).sigmoid_()
+        ctx.save_for_backward(pair, mask, normed, moments, around, *weights)
+        flat, out = around.view(-1, around.shape[-1]), torch.empty_like(normed)
+        for piece in _pieces(track, mixed, options):
+            gates = torch.addmm(b_gate, normed[piece], w_gate.t()).sigmoid_()
             torch.addmm(b_out, F.gelu(flat[piece]).mul_(gates), w_out.t(), out=out[piece])
         return out.view(pair.shape)
 
@@ -96,80 +102,107 @@ class _GatedConvolution(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     @outside_autocast
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-        pair, mask, around, *weights = ctx.saved_tensors
+        pair, mask, normed, moments, around, *weights = ctx.saved_tensors
         options: ConvolutionOptions = ctx.options
         norm, dtype = Norm(weights[0], weights[1], options.eps), options.dtype
-        kernel, _, w_gate, b_gate, w_out = (weight.to(dtype) for weight in weights[2:7])
-        track, hidden = pair.reshape(-1, pair.shape[-1]), ~mask.reshape(-1, 1)
+        w_mix, b_mix, kernel, _, w_gate, b_gate, w_out = (w.to(dtype) for w in weights[2:9])
+        track, hidden = pair.reshape(-1, pair.shape[-1]), _hidden(mask)
         grads, flat = grad.reshape(-1, grad.shape[-1]), around.view(-1, around.shape[-1])
-        cells, grad_cells, grad_around = (torch.empty_like(flat) for _ in range(3))
-        moments = [track.new_empty((len(track), 1), dtype=wide(track.dtype)) for _ in range(2)]
+        mixed, grad_around = torch.empty_like(flat), torch.empty_like(flat)
+        grad_normed = torch.empty_like(normed)
         sums = Sums(*weights)
-        for piece in _pieces(track, options):
-            normed, *of_piece = normalize(track[piece], norm)
-            for kept, moment in zip(moments, of_piece, strict=True):
-                kept[piece] = moment
-            cells[piece] = normed.masked_fill_(hidden[piece], 0.0)
-            gates = torch.addmm(b_gate, cells[piece], w_gate.t()).sigmoid_()
+        for piece in _pieces(track, flat, options):
+            _hide(torch.addmm(b_mix, normed[piece], w_mix.t(), out=mixed[piece]), hidden, piece)
+            gates = torch.addmm(b_gate, normed[piece], w_gate.t()).sigmoid_()
             active, grad_out = F.gelu(flat[piece]), grads[piece].to(dtype)
-            sums.add_linear(6, 7, grad_out, active * gates)
+            sums.add_linear(8, 9, grad_out, active * gates)
             grad_gated = grad_out @ w_out
-            grad_gates = active.mul_(grad_gated).mul_(gates).mul_(1 - gates)
-            sums.add_linear(4, 5, grad_gates, cells[piece])
-            torch.mm(grad_gates, w_gate, out=grad_cells[piece])
+            grad_gates = torch.ops.aten.sigmoid_backward(active.mul_(grad_gated), gates)
+            sums.add_linear(6, 7, grad_gates, normed[piece])
+            torch.mm(grad_gates, w_gate, out=grad_normed[piece])
             grad_around[piece] = torch.ops.aten.gelu_backward(grad_gated.mul_(gates), flat[piece])
-        window = _Window(cells.view(pair.shape), options)
-        grad_seen, grad_kernel, grad_bias = window.convolution_backward(grad_around.view(pair.shape), kernel)
-        sums.add(2, grad_kernel)
-        sums.add(3, grad_bias)
-        grad_cells += window.spread(grad_seen).reshape(grad_cells.shape)
+        grids = _Grids(mixed.view(around.shape), options)
+        grad_mixed, grad_kernel, grad_bias = grids.convolution_backward(
+            grad_around.view(around.shape), kernel
+        )
+        sums.add(4, grad_kernel)
+        sums.add(5, grad_bias)
+        grad_mixed = grad_mixed.reshape(flat.shape)
         grad_pair = torch.empty_like(track, memory_format=torch.contiguous_format)
-        for piece in _pieces(track, options):
-            grad_normed = grad_cells[piece].masked_fill_(hidden[piece], 0.0)
-            of_piece = [moment[piece] for moment in moments]
-            grad_pair[piece], *grad_norm = normalize_backward(grad_normed, track[piece], norm, *of_piece)
+        for piece in _pieces(track, flat, options):
+            of_piece = _hide(grad_mixed[piece], hidden, piece)
+            sums.add_linear(2, 3, of_piece, normed[piece])
+            of_piece = grad_normed[piece].addmm_(of_piece, w_mix)
+            grad_pair[piece], *grad_norm = normalize_backward(
+                of_piece, track[piece], norm, *moments[:, piece]
+            )
             sums.add(0, grad_norm[0])
             sums.add(1, grad_norm[1])
         return grad_pair.view(pair.shape), None, None, *sums.gradients()
 
 
-class _Window:
-    """What a rank's convolution sees `[B, c, I + 2 r, J]`: its rows of the table, and those within reach of them."""
+class _Grids:
+    """This rank's rows of a table `[B, I, J, c]`, those within reach of them and a border of zeros, as d² grids."""
 
-    def __init__(self, cells: Tensor, options: ConvolutionOptions) -> None:
-        self.options, self.axial = options, options.axial
-        self.reach = options.dilation  # of a kernel of three cells
-        self.padding = [self.reach, self.reach]
-        table = self.axial.collected(cells, axis=1)
-        if self.axial.size > 1:
-            self.length = table.shape[1]
-            own = self.axial.local(self.length)
-            self.rows = slice(max(0, own.start - self.reach), min(self.length, own.stop + self.reach))
-            self.edges = (self.rows.start - own.start + self.reach, own.stop + self.reach - self.rows.stop)
-            table = F.pad(table[:, self.rows], (0, 0, 0, 0, *self.edges))
-            self.padding[0] = 0
-        self.seen = table.permute(0, 3, 1, 2)
+    def __init__(self, table: Tensor, options: ConvolutionOptions) -> None:
+        self.axial, self.shape, d = options.axial, table.shape, options.dilation
+        whole = self.axial.collected(table, axis=1)
+        self.length = whole.shape[1]
+        own = self.axial.local(self.length)
+        self.seen = slice(max(0, own.start - d), min(self.length, own.stop + d))
+        first = self.seen.start - own.start + d
+        self.place = (slice(first, first + self.seen.stop - self.seen.start), slice(d, d + self.shape[2]))
+        self.own = (slice(self.shape[1]), slice(self.shape[2]))
+        self.grids = self._apart(whole[:, self.seen], self.place, border=2)
+
+    def convolved(self, kernel: Tensor, bias: Tensor) -> Tensor:
+        """The convolution `[B, I, J, c]` of this rank's rows."""
+        out = F.conv2d(self.grids, kernel, bias, groups=len(kernel))
+        return self._together(out)[:, *self.own].contiguous()
 
     def convolution_backward(self, grad: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Gradients of what is seen, of the kernel and of its bias, from that of the result `[B, I, J, c]`."""
-        out: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
-            *(grad.permute(0, 3, 1, 2), self.seen, kernel, [len(kernel)]),
-            *([1, 1], self.padding, [self.options.dilation] * 2, False, [0, 0], 1),
+        """Gradients of the table `[B, I, J, c]`, of the kernel and of its bias, from that of what `convolved` gives."""
+        grad_grids, grad_kernel, grad_bias = torch.ops.aten.convolution_backward(
+            *(self._apart(grad, self.own, border=0), self.grids, kernel, [len(kernel)]),
+            *([1, 1], [0, 0], [1, 1], False, [0, 0], len(kernel)),
             [True, True, True],
         )
-        return out
+        grad_seen = self._together(grad_grids)[:, *self.place]
+        if self.axial.size > 1:
+            table = grad.new_zeros((grad.shape[0], self.length, *grad.shape[2:]))
+            table[:, self.seen] = grad_seen
+            grad_seen = self.axial.summed(table, axis=1)
+        return grad_seen, grad_kernel, grad_bias
 
-    def spread(self, grad_seen: Tensor) -> Tensor:
-        """The gradient `[B, I, J, c]` of this rank's cells, from those of what all ranks have seen."""
-        grad = grad_seen.permute(0, 2, 3, 1)
-        if self.axial.size == 1:
-            return grad
-        first, last = self.edges
-        table = grad.new_zeros((grad.shape[0], self.length, *grad.shape[2:]))
-        table[:, self.rows] = grad[:, first : grad.shape[1] - last]
-        return self.axial.summed(table, axis=1)
+    def _apart(self, table: Tensor, place: tuple[slice, slice], border: int) -> Tensor:
+        """`[B d d, c, S + border, S + border]`, channels last in memory, of `table` at its place among zeros."""
+        batch, rows, columns, channels = self.shape
+        d = self.place[1].start
+        down, across = (-(-size // d) + border for size in (rows, columns))
+        whole = table.new_zeros((batch, down * d, across * d, channels))
+        whole[:, *place] = table
+        grids = whole.view(batch, down, d, across, d, channels).permute(0, 2, 4, 1, 3, 5)
+        return grids.reshape(batch * d * d, down, across, channels).permute(0, 3, 1, 2)
+
+    def _together(self, grids: Tensor) -> Tensor:
+        """The inverse: `[B, d S, d S, c]`, zeros included."""
+        batch, d = self.shape[0], self.place[1].start
+        cells = grids.permute(0, 2, 3, 1)
+        down, across, channels = cells.shape[1:]
+        whole = cells.reshape(batch, d, d, down, across, channels).permute(0, 3, 1, 4, 2, 5)
+        return whole.reshape(batch, down * d, across * d, channels)
 
 
-def _pieces(track: Tensor, options: ConvolutionOptions) -> Iterator[slice]:
-    cell_bytes = _TABLES * track.shape[-1] * wide(options.dtype).itemsize
+def _hidden(mask: Tensor) -> Tensor | None:
+    """Cells `[n, 1]` to be hidden; None when there are none, as in a batch of one, since hiding takes its time."""
+    return None if bool(mask.all()) else ~mask.reshape(-1, 1)
+
+
+def _hide(cells: Tensor, hidden: Tensor | None, piece: slice) -> Tensor:
+    return cells if hidden is None else cells.masked_fill_(hidden[piece], 0.0)
+
+
+def _pieces(track: Tensor, mixed: Tensor, options: ConvolutionOptions) -> Iterator[slice]:
+    widest = max(track.shape[-1], mixed.shape[-1])
+    cell_bytes = _TABLES * widest * wide(options.dtype).itemsize
     return spans(len(track), rows_at_once(cell_bytes, options.chunk_bytes, track.device))
