@@ -78,6 +78,7 @@ def predict(
     most_samples = ensembles if resources.fewer_sequences else given.num_samples(depth, alignment.depth)
     plan = plan_within(
         *(resources, model, depth, alignment.length, name),
+        alignment_depth=alignment.depth if coevolution else None,
         num_maps=len(attention),
         num_samples=most_samples,
     )
@@ -179,13 +180,14 @@ def plan_within(
     length: int,
     name: str,
     *,
+    alignment_depth: int | None = None,
     num_maps: int = 0,
     num_samples: int = 1,
 ) -> MemoryPlan:
     """How `depth` sequences of `length` residues, or fewer sequences, are predicted; what is adapted is logged.
 
-    `num_maps` attention maps are kept beside, and the sums over `num_samples` samples. Raises PredictionError when
-    nothing fits, saying what would.
+    The features of `alignment_depth` sequences, if given, are made first; `num_maps` attention maps are kept beside,
+    and the sums over `num_samples` samples. Raises PredictionError when nothing fits, saying what would.
     """
     device = next(model.network.parameters()).device
     limit = memory_bytes(device) if resources.memory_bytes is None else resources.memory_bytes
@@ -197,8 +199,12 @@ def plan_within(
     limit -= sum(kept.values())
     if limit <= 0:
         raise PredictionError(f"N={depth}, L={length} does not fit{beside}; ask for fewer of them")
+    ranks = resources.axial.size
     setting = Setting(
-        model.network.config, depth, length, limit, device.type, resources.axial.size, resources.axial.size
+        *(model.network.config, depth, length, limit, device.type),
+        axial=ranks,
+        ranks=ranks,
+        alignment_depth=alignment_depth,
     )
     rounded = replace(setting, depth=1 << (depth - 1).bit_length(), length=-(-length // _ROUND) * _ROUND)
     quick = fastest_plan(rounded)  # one for many targets, as plans of the same sizes are remembered

@@ -280,18 +280,18 @@ def test_a_target_that_needs_more_memory_fails_before_it_starts_and_what_would_f
 def test_a_memory_limit_is_kept_by_smaller_tables_or_fewer_sequences_and_said(
     tmp_path: Path, random_weights: Path, terminal: Terminal
 ) -> None:
-    inputs = ["predict", str(example.ALIGNMENT), "--weights", str(random_weights), "--max-depth", "100"]
+    inputs = ["predict", str(example.ALIGNMENT), "--weights", str(random_weights), "--max-depth", "400"]
     free, limited = tmp_path / "free", tmp_path / "limited"
     assert main([*inputs, "-o", str(free)]) == 0
     assert terminal.read()[1] == ""
-    assert main([*inputs, "-o", str(limited), "--memory", "22MB", "--fewer-sequences"]) == 0
+    assert main([*inputs, "-o", str(limited), "--memory", "31MB", "--fewer-sequences"]) == 0
     told = terminal.read()[1]
     assert told.startswith("warning: dhfr: adapted to the memory: ")
     assert len(told.splitlines()) == 1
     used = load_prediction(limited / "dhfr.npz").model["sequences_used"]
     assert isinstance(used, int)
-    assert 8 <= used < 100 == load_prediction(free / "dhfr.npz").model["sequences_used"]
-    assert main([*inputs, "-o", str(limited), "--memory", "22MB", "--fewer-sequences"]) == 0
+    assert 8 <= used < 400 == load_prediction(free / "dhfr.npz").model["sequences_used"]
+    assert main([*inputs, "-o", str(limited), "--memory", "31MB", "--fewer-sequences"]) == 0
     assert "was kept" in terminal.read()[1]
     assert main([*inputs, "-o", str(limited)]) == 1
     terminal.shows_one_error("another --max-depth")

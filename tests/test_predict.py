@@ -14,6 +14,7 @@ from training_cases import hairpin
 from data_tools.alignment import Alignment
 from data_tools.annotations import Annotations, ChainSegment
 from data_tools.features import featurize
+from data_tools.features_memory import features_bytes
 from msaformer import __version__
 from msaformer.errors import ConfigError, PredictionError
 from msaformer.model.execution import UNOBSERVED, ExecutedModule
@@ -216,3 +217,16 @@ def test_expected_distance_by_hand(shares: list[tuple[int, float]], mean: float,
     found_mean, found_spread = expected_distance(one_hot(*shares))
     assert float(found_mean[0, 0]) == pytest.approx(mean, abs=1e-5)
     assert float(found_spread[0, 0]) == pytest.approx(spread, abs=0.02)  # a difference of squares in float32
+
+
+def test_making_the_features_is_part_of_the_plan_and_can_be_done_without(model: LoadedModel) -> None:
+    deep = alignment(200, 40)  # 84 bytes a cell four times, and matrices of 201 rows in float64
+    taken = features_bytes(200, 40)
+    assert taken > 4 * 84 * 200 * 40
+    memory = Resources(int(taken / 0.95))
+    assert plan_within(memory, model, 4, 40, "toy").fits
+    message = r"N=4, L=40 needs .*; of it, .* to make co-evolution, --no-coevolution does without"
+    with pytest.raises(PredictionError, match=message):
+        predict(deep, model, name="toy", resources=memory)
+    assert predict(deep, model, name="toy", resources=memory, coevolution=False).depth == 200
+    assert predict(deep, model, name="toy", resources=Resources(2 * taken)).depth == 200

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PARTS: Final = (
     *("parameters", "gradients", "optimizer", "average", "buffers"),
-    *("inputs", "activations", "peak", "host"),
+    *("features", "inputs", "activations", "peak", "host"),
 )
 
 
@@ -129,6 +129,7 @@ def _setting(asked: Asked, *, is_prediction: bool) -> Setting:
         axial=ranks,
         ranks=ranks,
         execution=config.execution,
+        alignment_depth=asked.depth or model.max_depth,
     )
 
 

@@ -4,7 +4,8 @@
     trace (`memory_trace`)       what a pass takes: inputs, activations, tables in passing
     policies (`memory_policy`)   what can be given up in speed for memory, the fastest first
 
-The peak is the larger of a pass and of the optimizer's step, each on top of what stays.
+The peak is the larger of a pass and of the optimizer's step, each on top of what stays; in a prediction on the CPU,
+also of what the making of the features takes before (`data_tools.features_memory`).
 
 Dimension key: N sequences, L residues.
 """
@@ -15,7 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from data_tools.features_memory import features_bytes
 from msaformer.config import Config, ExecutionConfig, ModelConfig
+from msaformer.data.dataset import num_couplings
 from msaformer.sizes import show_size
 from msaformer.training.memory_policy import MemoryPolicy, policies
 from msaformer.training.memory_states import TrainingStates, count_parameters, training_states, uses_deepspeed
@@ -42,6 +45,8 @@ class Setting:
     execution: ExecutionConfig = field(default_factory=ExecutionConfig)
     training: Config | None = None
     """None: a prediction."""
+    alignment_depth: int | None = None
+    """Sequences that features are made of first, co-evolution included; None: they are there already."""
 
     @property
     def padded(self) -> tuple[int, int]:
@@ -71,6 +76,8 @@ class MemoryPlan:
     peak: int
     host: int
     """In the host's memory beside: what is offloaded."""
+    features: int = 0
+    """In the host's memory, before the network runs: what making the features takes."""
 
     @property
     def fits(self) -> bool:
@@ -177,6 +184,8 @@ def plan_with(setting: Setting, policy: MemoryPolicy) -> MemoryPlan:
         states = training_states(setting.training, setting.ranks, setting.device_type)
     standing = states.parameters + states.optimizer + states.average + states.buffers
     earlier_gradients = states.gradients if work.keeps_gradients else 0
+    peak = standing + max(earlier_gradients + done.peak, states.gradients + states.step)
+    features = _features(setting)
     return MemoryPlan(
         setting=setting,
         policy=policy,
@@ -187,8 +196,20 @@ def plan_with(setting: Setting, policy: MemoryPolicy) -> MemoryPlan:
         buffers=states.buffers,
         inputs=done.inputs,
         activations=done.peak - done.inputs,
-        peak=standing + max(earlier_gradients + done.peak, states.gradients + states.step),
+        peak=max(peak, standing + features) if setting.device_type == "cpu" else peak,
         host=states.host + done.host,
+        features=features,
+    )
+
+
+def _features(setting: Setting) -> int:
+    if setting.alignment_depth is None:
+        return 0
+    return features_bytes(
+        setting.alignment_depth,
+        setting.length,
+        coevolution=setting.model.coevolution != "none",
+        couplings=num_couplings(setting.model) > 0,
     )
 
 

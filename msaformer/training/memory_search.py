@@ -44,6 +44,8 @@ def explain_misfit(plan: MemoryPlan) -> str:
     if axial:
         ways.append(f"{'parallel.axial' if training else '--axial'} {axial}, with as many ranks")
     instead = ", or ".join(ways) if ways else "neither a smaller size nor more ranks"
+    if plan.features > setting.usable_bytes and setting.device_type == "cpu":
+        instead += f"; of it, {show_size(plan.features)} to make co-evolution, --no-coevolution does without"
     return (
         f"N={setting.depth}, L={setting.length} needs {show_size(plan.peak)} a rank, with all that saves memory, of "
         f"{show_size(setting.memory_bytes)}; what fits: {instead}"
