@@ -27,7 +27,7 @@ from ablation_table import read_run, table, write_tables
 
 from data_tools.atomic import atomic_path
 from data_tools.errors import DataToolsError
-from msaformer.config import load_config
+from msaformer.config_file import load_config
 from msaformer.errors import ConfigError, MSAFormerError
 
 SCORES: Final = "scores.json"

@@ -18,7 +18,8 @@ from typing import Annotated, Any, Final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from msaformer.config import Config, load_config
+from msaformer.config import Config
+from msaformer.config_file import load_config
 from msaformer.errors import ConfigError
 
 BASE: Final = "base"

@@ -150,7 +150,7 @@ def share_a_sample(axial: AxialSharding, quick: bool, *, repeats: int) -> dict[s
     import torch
     import torch.distributed as dist
 
-    from msaformer.config import load_config
+    from msaformer.config_file import load_config
     from msaformer.model.execution import Execution, execute_with
     from msaformer.model.model import MSAFormer
 
@@ -194,7 +194,7 @@ def share_a_step(axial: AxialSharding, quick: bool, *, repeats: int) -> dict[str
     import torch
     import torch.distributed as dist
 
-    from msaformer.config import load_config
+    from msaformer.config_file import load_config
     from msaformer.parallel.ranks import Ranks
     from msaformer.training.engine import Engine
     from msaformer.training.setup import build_engine, build_model

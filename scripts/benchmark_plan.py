@@ -125,7 +125,7 @@ def plans(quick: bool) -> Iterator[tuple[str, MemoryPlan]]:
 
 def configuration(model: str, *overrides: str) -> Config:
     """A file of configs/, with changes."""
-    from msaformer.config import load_config
+    from msaformer.config_file import load_config
 
     return load_config(CONFIGS / f"{model}.yaml", overrides)
 

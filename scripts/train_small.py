@@ -37,7 +37,7 @@ import build_store
 
 from data_tools.store_manifest import MANIFEST
 from msaformer import cli
-from msaformer.config import load_config
+from msaformer.config_file import load_config
 from msaformer.errors import MSAFormerError
 
 CONFIGS: Final = Path(__file__).parents[1] / "configs"

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from msaformer.config import Config, LossConfig, ModelConfig, validate_config
+from msaformer.config import Config, LossConfig, ModelConfig
+from msaformer.config_file import validate_config
 from msaformer.model.execution import Execution, execute_with
 from msaformer.model.maps import predicted_maps
 from msaformer.model.model import MSAFormer

@@ -16,7 +16,8 @@ import torch
 from training_cases import last_state, log_records, state_after, tiny_config, write_hairpins
 
 from msaformer.cli import main
-from msaformer.config import Config, dump_config
+from msaformer.config import Config
+from msaformer.config_file import dump_config
 from msaformer.training import stopping
 from msaformer.training.checkpoint import newest_complete, step_of
 

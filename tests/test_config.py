@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from msaformer.cli import main
-from msaformer.config import Config, dump_config, load_config
+from msaformer.config import Config
+from msaformer.config_file import dump_config, load_config
 from msaformer.errors import ConfigError
 
 FOLDER = Path(__file__).parents[1] / "configs"

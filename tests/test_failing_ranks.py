@@ -15,7 +15,7 @@ from training_cases import last_state, tiny_config, write_hairpins
 
 from data_tools.folder_lock import locked
 from data_tools.store import write_store
-from msaformer.config import dump_config
+from msaformer.config_file import dump_config
 from msaformer.training.checkpoint import list_checkpoints, verify
 
 

@@ -14,7 +14,7 @@ from data_tools.alignment import Alignment
 from data_tools.formats import write_alignment
 from data_tools.store import Example, write_store
 from msaformer.cli import main
-from msaformer.config import load_config
+from msaformer.config_file import load_config
 from msaformer.metrics import precision_table
 from msaformer.prediction import load_prediction
 from msaformer.pretrained import load_initial_weights, load_model

@@ -56,6 +56,7 @@ LEVELS: dict[str, list[set[str]]] = {
     "msaformer": [
         {"errors", "example"},
         {"config", "sizes", "attention_heads"},
+        {"config_file"},
         {
             "metrics",
             "prediction",
@@ -95,8 +96,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "matplotlib": ("msaformer.report.plots",),
     "click": ("msaformer.cli",),
     "msaformer": ("msaformer",),
-    "pydantic": ("msaformer.config", "msaformer.pretrained"),
-    "yaml": ("msaformer.config",),
+    "pydantic": ("msaformer.config", "msaformer.config_file", "msaformer.pretrained"),
+    "yaml": ("msaformer.config_file",),
     "numba": ("data_tools.weights", "data_tools.pair_statistics"),
     "distributed": ("data_tools.pipeline",),
     "wandb": ("msaformer.training.trackers",),

@@ -17,7 +17,7 @@ from forked_ranks import TESTS, Job, processes_of, start
 from rank_faults import kill_in_save, kill_within
 from training_cases import last_state, log_records, tiny_config, write_hairpins
 
-from msaformer.config import dump_config
+from msaformer.config_file import dump_config
 
 STEPS = 8
 LAST_WORDS_S = (

@@ -15,7 +15,7 @@ from rank_faults import signal_at, time_is_up_at
 from safetensors.torch import load_file
 from training_cases import last_state, log_records, state_after, tiny_config, write_hairpins
 
-from msaformer.config import dump_config
+from msaformer.config_file import dump_config
 
 STEPS = 12
 FLOORS = {"optimizer.exp_avg_sq.": 1e-18, "optimizer.exp_avg.": 1e-9, "": 1e-3}

@@ -15,7 +15,7 @@ import torch
 from training_cases import hairpin, last_state, log_records, state_after, tiny_config, write_hairpins
 
 from data_tools.store import write_store
-from msaformer.config import load_config
+from msaformer.config_file import load_config
 from msaformer.errors import CheckpointError, ConfigError, TrainingError
 from msaformer.pretrained import load_model
 from msaformer.training.checkpoint import load_checkpoint

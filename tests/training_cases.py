@@ -12,7 +12,8 @@ import numpy as np
 from data_tools.alignment import Alignment
 from data_tools.features import featurize
 from data_tools.store import Example, write_store
-from msaformer.config import Config, validate_config
+from msaformer.config import Config
+from msaformer.config_file import validate_config
 
 MODEL: dict[str, Any] = {
     "num_blocks": 1,

@@ -100,7 +100,8 @@ def command(mode: str, as_json: bool, **options: Any) -> int:
 
 def _setting(asked: Asked, *, is_prediction: bool) -> Setting:
     """Raises ConfigError, WeightsError."""
-    from msaformer.config import Config, load_config
+    from msaformer.config import Config
+    from msaformer.config_file import load_config
     from msaformer.device import choose_device
     from msaformer.sizes import parse_size
     from msaformer.training.memory_plan import Setting, training_setting

@@ -74,7 +74,7 @@ def command(
     kept = () if keep is None else (f"training.keep_checkpoints={keep}",)
     load = partial(_load, config_path, (*overrides, *kept))
     if print_config:
-        from msaformer.config import dump_config
+        from msaformer.config_file import dump_config
 
         click.echo(dump_config(load()), nl=False)
         return
@@ -82,7 +82,7 @@ def command(
 
 
 def _load(path: Path, overrides: tuple[str, ...]) -> Config:
-    from msaformer.config import load_config
+    from msaformer.config_file import load_config
 
     return load_config(path, overrides)
 

@@ -14,7 +14,8 @@ from tqdm import tqdm
 from data_tools.atomic import atomic_path, remove_leftovers
 from data_tools.folder_lock import locked
 from data_tools.stop_signals import stop_signals
-from msaformer.config import Config, dump_config
+from msaformer.config import Config
+from msaformer.config_file import dump_config
 from msaformer.data.batch import Batch
 from msaformer.data.dataset import passes_per_rank, training_batches
 from msaformer.parallel.ranks import Ranks
