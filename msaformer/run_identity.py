@@ -36,6 +36,8 @@ def configuration_line(config: ModelConfig) -> str:
         f"c_z {config.c_z}",
         f"{config.msa_heads} x {config.msa_head_channels} heads of the MSA",
         f"{config.pair_heads} x {config.pair_head_channels} of the pairs",
+        f"{config.pair_convolutions} convolutions a block",
+        f"triangles: {config.triangles}",
         _counted(config.num_recycles, "recycle"),
         "tied rows" if config.tied_rows else "untied rows",
         {"none": "no co-evolution", "maps": "co-evolution maps", "couplings": "couplings"}[

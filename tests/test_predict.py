@@ -42,7 +42,8 @@ def test_a_prediction_describes_the_whole_alignment_and_the_model(model: LoadedM
         "sha256": "ab" * 32,
         "sequences_used": 4,
         "ensembles": 1,
-        "configuration": "1 block, c_m 8, c_z 8, 2 x 4 heads of the MSA, 2 x 4 of the pairs, 1 recycle, "
+        "configuration": "1 block, c_m 8, c_z 8, 2 x 4 heads of the MSA, 2 x 4 of the pairs, "
+        "0 convolutions a block, triangles: both, 1 recycle, "
         "untied rows, co-evolution maps",
         "msaformer": __version__,
         "torch": torch.__version__,
