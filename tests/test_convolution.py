@@ -58,3 +58,15 @@ def test_a_cell_moves_the_cells_that_the_kernel_reaches_and_no_other() -> None:
 
 def test_a_fresh_layer_changes_nothing() -> None:
     assert not GatedConvolution(C, 1)(*inputs()).any()
+
+
+def test_bfloat16_is_near_float32_and_every_weight_learns() -> None:
+    module, (pair, mask) = layer(2), inputs()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = module(pair, mask)
+    assert rounded.dtype == torch.bfloat16
+    assert_near(rounded.float(), module(pair, mask), rtol=0.05, atol=0.05)
+    torch.autograd.backward(rounded.float().square().sum())
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is not None, name
+        assert (parameter.grad != 0).any(), name

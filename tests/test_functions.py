@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from msaformer.model import execution
 from msaformer.model.attention import GatedAttention, LayerNorm
 from msaformer.model.column_attention import ColumnAttention
-from msaformer.model.convolution import GatedConvolution
 from msaformer.model.evoformer import EvoformerBlock
 from msaformer.model.execution import Execution, execute_with
 from msaformer.model.functions.pieces import rows_at_once
@@ -73,14 +72,6 @@ def gelu_transition(layer: Transition, x: Tensor) -> Tensor:
     return layer.narrow(nn.functional.gelu(layer.widen(layer.norm(x))))
 
 
-def convolved(layer: GatedConvolution, pair: Tensor, mask: Tensor) -> Tensor:
-    x, kernel = layer.norm(pair), layer.convolution
-    options = {"padding": layer.dilation, "dilation": layer.dilation, "groups": C_Z}
-    mixed = (layer.mix(x) * mask[..., None]).permute(0, 3, 1, 2)
-    around = nn.functional.conv2d(mixed, kernel.weight, kernel.bias, **options).permute(0, 2, 3, 1)
-    return layer.to_out(nn.functional.gelu(around) * torch.sigmoid(layer.to_gate(x)))
-
-
 def cases() -> dict[str, Case]:
     """A sub-layer, the same plainly, and what both are given."""
     msa, pair = draw(B, N, L, C_M, seed=1), draw(B, L, L, C_Z, seed=2)
@@ -102,8 +93,6 @@ def cases() -> dict[str, Case]:
         ),
         "outgoing": (outgoing, plain.plain_triangle_multiplication, (pair, pair_mask())),
         "incoming": (incoming, plain.plain_triangle_multiplication, (pair, pair_mask())),
-        "convolution": (GatedConvolution(C_Z, 1), convolved, (pair, pair_mask())),
-        "dilated convolution": (GatedConvolution(C_Z, 3), convolved, (pair, pair_mask())),
         "starting": (starting, plain.plain_triangle_attention, (pair, pair_mask())),
         "ending": (ending, plain.plain_triangle_attention, (pair, pair_mask())),
     }
