@@ -15,8 +15,12 @@ from data_tools.alignment import Alignment
 from data_tools.alphabet import NUM_SYMBOLS
 from data_tools.coevolution import mean_field_dca, mutual_information_apc
 from data_tools.errors import AlignmentError
+from data_tools.formats.colabfold import chain_columns
 from data_tools.weights import representatives, sequence_weights
 
+CHAIN_BREAK: Final = 200
+"""Residues between two chains in `residue_index`, so that a network sees no bond there: as in predictions of complexes
+by AlphaFold 2's monomer model (Bryant et al. 2022, Nat. Commun. 13:1265; ColabFold)."""
 COEVOLUTION_MAPS: Final = ("mean_field_dca", "mutual_information_apc")
 """Names of the maps `coevolution[..., k]`, in order."""
 
@@ -37,7 +41,8 @@ class MSAFeatures:
     profile: npt.NDArray[np.float32]
     """`[L, 22]`, weighted frequencies of the 22 symbols in each column; each row sums to 1."""
     residue_index: npt.NDArray[np.int32]
-    """`[L]`, 0-based position in the query, its insertions counted; a crop keeps the original values."""
+    """`[L]`, 0-based position in the query, its insertions counted; a crop keeps the original values. Each further
+    chain of a complex begins `CHAIN_BREAK` later than it would."""
     coevolution: npt.NDArray[np.float32]
     """`[L, L, k]`, symmetric, APC-corrected maps of `COEVOLUTION_MAPS`, zero on the diagonal; all zero when N = 1."""
 
@@ -77,7 +82,7 @@ def featurize(alignment: Alignment, *, with_coevolution: bool = True) -> MSAFeat
     the maps, which take most of the time, are left zero: for a network that is not given them.
     """
     return _features(
-        *(alignment.tokens, alignment.deletion_matrix, alignment.residue_index),
+        *(alignment.tokens, alignment.deletion_matrix, _separated(alignment)),
         with_coevolution=with_coevolution,
     )
 
@@ -116,6 +121,14 @@ def _features(
         residue_index=residue_index,
         coevolution=coevolution,
     )
+
+
+def _separated(alignment: Alignment) -> npt.NDArray[np.int32]:
+    """The query's residue numbers, with a break before each chain but the first."""
+    index = alignment.residue_index.copy()
+    for number, columns in enumerate(chain_columns(alignment)):
+        index[columns] += number * CHAIN_BREAK
+    return index
 
 
 def column_profile(

@@ -73,7 +73,9 @@ class ModelConfig(_Section):
     pair_dropout: float = Field(
         0.25, ge=0, lt=1, description="triangle updates, shared over rows or columns [0.25]"
     )
-    max_relative_position: int = Field(32, ge=1, description="separations are clipped to ± this [32]")
+    max_relative_position: int = Field(
+        32, ge=1, le=200, description="separations are clipped to ± this [32]; two chains are 200 apart"
+    )
     max_depth: int = Field(
         128, ge=1, description="sequences given to the trunk in prediction; chosen by sequence weight"
     )

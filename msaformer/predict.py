@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from data_tools.alignment import Alignment, alignment_sha256
-from data_tools.features import MSAFeatures, featurize
+from data_tools.features import CHAIN_BREAK, MSAFeatures, featurize
 from data_tools.formats.colabfold import chain_columns
 from msaformer.attention_heads import Heads, checked_heads
 from msaformer.chains import chain_of_residue
-from msaformer.config import ModelConfig
 from msaformer.device import memory_bytes
 from msaformer.errors import PredictionError
 from msaformer.given import Given, mean_maps, samples_of
@@ -35,9 +34,6 @@ from msaformer.training.memory_search import explain_misfit, largest_depth
 _log = logging.getLogger(__name__)
 _ROUND: Final = 64  # residues, to multiples of which a length is rounded up in a first, shared plan
 _LAST_BIN_CENTER: Final = 22.0  # Å; stands for every distance of 20 Å and more
-# Residues between two chains in what the network is told of their places, so that it sees no bond there: 200, as in
-# predictions of complexes by AlphaFold 2's monomer model (Bryant et al. 2022, Nat. Commun. 13:1265; ColabFold).
-_CHAIN_BREAK: Final = 200
 _FLOAT_BYTES: Final = 4
 
 
@@ -112,18 +108,16 @@ def predict_features(
     """The same from features already made, as `execution` says and whatever memory that takes.
 
     Attention is that of the first sample. `sequence` is the query; `chain_lengths` the residues of each chain of a
-    complex, one chain if empty. Raises PredictionError when they do not make the query.
+    complex, one chain if empty. Raises PredictionError when the features are of others.
     """
     given = Given() if given is None else given
     attention = checked_heads(attention, model.network.config, "attention")
     execution = Execution() if execution is None else execution
     recorder = AttentionRecorder(model.network, attention)
-    shown = replace(
-        features, residue_index=separated(features.residue_index, chain_lengths, model.network.config)
-    )
+    numbers = _numbers_in_query(features, chain_lengths)
     depth = min(given.depth(model.network.config), features.depth)
     num_samples = given.num_samples(depth, features.depth)
-    samples = samples_of(shown, model.network.config, depth, num_samples, coevolution=given.coevolution)
+    samples = samples_of(features, model.network.config, depth, num_samples, coevolution=given.coevolution)
     contacts, distogram = mean_maps(model.network, samples, execution, recorder if attention else UNOBSERVED)
     expected, spread = expected_distance(distogram)
     return Prediction(
@@ -143,7 +137,7 @@ def predict_features(
             coevolution=given.coevolution,
         ),
         alignment_sha256=alignment_sha256(features.tokens, features.deletion_matrix),
-        residue_index=features.residue_index,
+        residue_index=numbers,
         chain_lengths=chain_lengths,
         sequence_weights=features.weights,
         attention=_attention_maps(attention, recorder, features.length) if attention else None,
@@ -155,22 +149,19 @@ def _attention_maps(heads: Heads, recorder: AttentionRecorder, length: int) -> A
     return AttentionMaps(np.array(heads, dtype=np.int32), np.ascontiguousarray(probs))
 
 
-def separated(
-    residue_index: npt.NDArray[np.int32], chain_lengths: tuple[int, ...], config: ModelConfig
-) -> npt.NDArray[np.int32]:
-    """`residue_index` `[L]` as the network is shown it: with a break before each chain but the first.
-
-    A break is wider than the largest separation that the network tells apart (`max_relative_position`, 32 in the
-    released models), so that to it all pairs of two chains are as far apart as the farthest within one.
-    """
-    if chain_lengths and sum(chain_lengths) != len(residue_index):
+def _numbers_in_query(features: MSAFeatures, chain_lengths: tuple[int, ...]) -> npt.NDArray[np.int32]:
+    """`residue_index` `[L]` without the breaks between the chains."""
+    if chain_lengths and sum(chain_lengths) != features.length:
+        raise PredictionError(f"chains of {chain_lengths} residues do not make the query's {features.length}")
+    numbers = features.residue_index
+    if chain_lengths:
+        numbers = numbers - CHAIN_BREAK * chain_of_residue(chain_lengths)
+    if (np.diff(numbers) <= 0).any():
         raise PredictionError(
-            f"chains of {chain_lengths} residues do not make the query's {len(residue_index)}"
+            f"the features are not those of chains of {chain_lengths} residues: they have no break of {CHAIN_BREAK} "
+            "there; featurize the alignment of the complex"
         )
-    if len(chain_lengths) < 2:
-        return residue_index
-    width = max(_CHAIN_BREAK, config.max_relative_position)
-    return residue_index + width * chain_of_residue(chain_lengths)
+    return numbers
 
 
 def plan_within(

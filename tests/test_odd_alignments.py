@@ -12,10 +12,12 @@ from training_cases import hairpin, tiny_config
 
 from data_tools.alignment import Alignment
 from data_tools.alphabet import GAP, UNKNOWN
+from data_tools.annotations import Annotations, ChainSegment
+from data_tools.features import featurize
 from data_tools.store import open_store, write_store
 from msaformer.data.dataset import full_sample, training_sample
 from msaformer.model.heads import NUM_BINS
-from msaformer.predict import predict, separated
+from msaformer.predict import predict
 from msaformer.pretrained import LoadedModel, load_model
 
 LENGTH = 24
@@ -100,8 +102,9 @@ def test_a_break_between_chains_reaches_a_training_crop_through_a_store(tmp_path
     """What a complex needs in training: residues shown far apart, whatever is cut out of it."""
     example = hairpin("ab", length=30, depth=6)
     config = tiny_config(tmp_path, tmp_path, data__two_segment_share=0.0)
-    index = separated(example.features.residue_index, (14, 16), config.model)
-    features = replace(example.features, residue_index=index)
+    chains = Annotations(chains=(ChainSegment(14, 1), ChainSegment(16, 1)))
+    features = featurize(replace(alignment_of(example.features.tokens), annotations=chains))
+    index = np.where(np.arange(30) < 14, 0, 200) + np.arange(30)
     write_store([replace(example, features=features)], tmp_path / "store")
     stored = open_store(tmp_path / "store")[0]
     np.testing.assert_array_equal(

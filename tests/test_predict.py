@@ -97,6 +97,10 @@ def test_chains_that_do_not_make_the_query_are_refused(model: LoadedModel) -> No
     given = alignment(3, 5)
     with pytest.raises(PredictionError, match=r"chains of \(2, 2\) residues do not make the query's 5"):
         predict_features(featurize(given), given.query, model, name="toy", chain_lengths=(2, 2))
+    with pytest.raises(
+        PredictionError, match=r"not those of chains of \(2, 3\) residues: they have no break of 200"
+    ):
+        predict_features(featurize(given), given.query, model, name="toy", chain_lengths=(2, 3))
 
 
 def test_a_network_keeps_no_maps_of_attention_after_its_prediction(model: LoadedModel) -> None:
