@@ -47,7 +47,7 @@ def is_alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
-def comes_true(question, seconds: float = 5.0) -> bool:  # type: ignore[no-untyped-def]
+def comes_true(question, seconds: float = 20.0) -> bool:  # type: ignore[no-untyped-def]
     """Ask until the answer is yes, for at most some seconds."""
     deadline = time.monotonic() + seconds
     while not question():
