@@ -64,9 +64,6 @@ class ModelConfig(_Section):
     dilations: tuple[PositiveInt, ...] = Field(
         (1, 2, 4), min_length=1, description="of a block's convolutions, in turn"
     )
-    positions: Literal["relative", "rotary"] = Field(
-        "relative", description="rotary: row attention also turns its queries and keys (Su et al. 2021)"
-    )
     orientations: bool = Field(False, description="heads for ω, θ and φ of residue pairs, as in trRosetta")
     num_recycles: int = Field(0, ge=0, le=16, description="further passes through the trunk [3]")
     msa_dropout: float = Field(0.15, ge=0, lt=1, description="row attention, shared over sequences [0.15]")

@@ -43,17 +43,9 @@ class GatedAttention(ExecutedModule):
     """
 
     def __init__(
-        self,
-        channels: int,
-        num_heads: int,
-        head_channels: int,
-        *,
-        tied: bool = False,
-        gated: bool = True,
-        rotary: bool = False,
+        self, channels: int, num_heads: int, head_channels: int, *, tied: bool = False, gated: bool = True
     ) -> None:
         super().__init__()
-        self.rotary = rotary
         self.num_heads = num_heads
         self.tied = tied
         inner = num_heads * head_channels
@@ -83,7 +75,7 @@ class GatedAttention(ExecutedModule):
             probs = self._tied_probs(tied_logits(x, mask, weights, options), mask, pair_bias)
             return tied_update(x, probs, mask, weights, options)
         kernel = self.execution.attention
-        if (not self.rotary and kernel == "own") or (pair_bias is None and kernel in NEED_A_PAIR_BIAS):
+        if kernel == "own" or (pair_bias is None and kernel in NEED_A_PAIR_BIAS):
             return gated_attention(x, mask, pair_bias, weights, options)
         if pair_bias is not None:
             pair_bias = axial.gather(pair_bias, axis=2)
@@ -92,8 +84,6 @@ class GatedAttention(ExecutedModule):
     def _by_kernel(self, kernel: Kernel, x: Tensor, mask: Tensor, pair_bias: Tensor | None) -> Tensor:
         """The same around a kernel that takes queries, keys and values, with all tables held."""
         q, k, v = self.to_qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(3, 0, 1, 4, 2, 5)
-        if self.rotary:
-            q, k = _rotated(q), _rotated(k)
         attended = kernel(q, k, v, mask, pair_bias).transpose(2, 3).flatten(-2)
         if self.to_gate is not None:
             attended = torch.sigmoid(self.to_gate(x)) * attended
@@ -114,12 +104,3 @@ class GatedAttention(ExecutedModule):
             logits = logits + axial.gather(pair_bias, axis=2).to(logits.dtype)
         key_is_real = axial.sum(mask.sum(dim=1))[:, None, None, :] > 0
         return torch.softmax(logits.masked_fill(~key_is_real, MASKED_LOGIT), dim=-1)
-
-
-def _rotated(x: Tensor) -> Tensor:
-    half = x.shape[-1] // 2
-    places = torch.arange(x.shape[-2], device=x.device, dtype=torch.float32)
-    angles = places[:, None] * 10000.0 ** (-torch.arange(half, device=x.device) / half)
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-    a, b = x[..., :half], x[..., half:]
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)

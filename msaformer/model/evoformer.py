@@ -44,10 +44,7 @@ class EvoformerBlock(ExecutedModule):
             (config.msa_heads, config.msa_head_channels),
             (config.pair_heads, config.pair_head_channels),
         )
-        rotary = config.positions == "rotary"
-        self.row_attention = RowAttentionWithPairBias(
-            c_m, c_z, *msa_heads, tied=config.tied_rows, rotary=rotary
-        )
+        self.row_attention = RowAttentionWithPairBias(c_m, c_z, *msa_heads, tied=config.tied_rows)
         self.column_attention = ColumnAttention(c_m, *msa_heads)
         self.msa_transition = Transition(c_m, config.transition_factor)
         self.outer_product_mean = None

@@ -20,21 +20,12 @@ class RowAttentionWithPairBias(ExecutedModule):
     `tied=True` shares one map among all sequences, as in MSA Transformer.
     """
 
-    def __init__(
-        self,
-        c_m: int,
-        c_z: int,
-        num_heads: int,
-        head_channels: int,
-        *,
-        tied: bool = False,
-        rotary: bool = False,
-    ) -> None:
+    def __init__(self, c_m: int, c_z: int, num_heads: int, head_channels: int, *, tied: bool = False) -> None:
         super().__init__()
         self.norm_msa = LayerNorm(c_m)
         self.norm_pair = LayerNorm(c_z)
         self.to_bias = nn.Linear(c_z, num_heads, bias=False)
-        self.attention = GatedAttention(c_m, num_heads, head_channels, tied=tied, rotary=rotary)
+        self.attention = GatedAttention(c_m, num_heads, head_channels, tied=tied)
 
     def forward(
         self,

@@ -6,7 +6,7 @@ Dimension key: B batch, I / J residues of the pairs, q = 441 couplings, d channe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import torch
 from jaxtyping import Float
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from msaformer.model.functions.pieces import outside_autocast, rows_at_once, spans, wide
 
-_BYTES: int = 4
+_BYTES: Final = 4  # of a number in the widest type that products are taken in, float32
 
 
 def projected_couplings(
