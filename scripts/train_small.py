@@ -1,12 +1,12 @@
 #!/usr/bin/env python
 """Train the small model from a folder of alignments and structures; run again, go on where it stopped.
 
-    scripts/train_small DATA_DIR OUT [--minutes 30] [--steps N] [-o KEY=VALUE]...
+    scripts/train_small DATA_DIR OUT [--exclude IDS] [--minutes 30] [--steps N] [-o KEY=VALUE]...
 
 DATA_DIR has the layout of scripts/build_store.py, with the splits train and val. One after another, and each only as
 far as it is not done yet:
 
-    OUT/stores     training and validation examples of DATA_DIR
+    OUT/stores     training and validation examples of DATA_DIR, but for the ids in IDS
     OUT/pretrain   self-supervised pre-training on all training alignments, by configs/small-pretrain.yaml
     OUT/train      multi-task training on structures from there, by configs/small.yaml; weights.safetensors is the
                    moving average after the last step, weights-best.safetensors the one that validated best
@@ -76,7 +76,7 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = parse_arguments(words)
     until = monotonic() + 60 * arguments.minutes if arguments.minutes else math.inf
     for split in ("train", "val"):
-        code = build_if_missing(arguments.data, split, arguments.out / "stores" / split)
+        code = build_if_missing(arguments, split, arguments.out / "stores" / split)
         if code:
             return code
     try:
@@ -92,6 +92,7 @@ def parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("data", type=Path, metavar="DATA_DIR")
     parser.add_argument("out", type=Path, metavar="OUT")
+    parser.add_argument("--exclude", type=Path, metavar="IDS", help="file of ids to leave out, one a line")
     parser.add_argument("--minutes", type=float, default=0.0, metavar="N", help="save and end after so long")
     parser.add_argument("--steps", type=int, metavar="N", help="of each stage, to try the recipe out")
     parser.add_argument("--no-pretraining", action="store_true", help="leave the first stage out")
@@ -104,14 +105,16 @@ def parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
-def build_if_missing(data: Path, split: str, store: Path) -> int:
+def build_if_missing(arguments: argparse.Namespace, split: str, store: Path) -> int:
     """Make the store unless it is there, whole; return the exit code."""
     if (store / MANIFEST).exists():
         return 0
     print(f"== store of {split}", file=sys.stderr)
     store.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.redirect_stdout(sys.stderr):
-        return build_store.main([str(data), "--split", split, "-o", str(store), "--overwrite"])
+        left_out = ["--exclude", str(arguments.exclude)] if arguments.exclude else []
+        words = [str(arguments.data), "--split", split, *left_out, "-o", str(store), "--overwrite"]
+        return build_store.main(words)
 
 
 def stages(arguments: argparse.Namespace) -> list[Stage]:

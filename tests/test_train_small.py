@@ -101,7 +101,8 @@ def test_a_piece_that_ends_within_a_stage_says_where_it_stands(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("msaformer.training.stopping.monotonic", lambda: math.inf)
-    assert run(tmp_path / "out", "--minutes", "30", "--no-pretraining") == 0
+    assert run(tmp_path / "out", "--minutes", "30", "--no-pretraining", "--exclude", "ids.txt") == 0
+    assert [words[3:5] for words in built] == [["--exclude", "ids.txt"]] * 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[-1] == "next: training from step 1 of 2; the same command goes on"
@@ -111,13 +112,14 @@ def test_a_piece_that_ends_within_a_stage_says_where_it_stands(
 
 def test_a_store_that_was_not_finished_is_built_again(built: list[list[str]], tmp_path: Path) -> None:
     store = tmp_path / "store"
+    arguments = train_small.parse_arguments(["data", "out"])
     write_store([hairpin("h")], store)
-    assert train_small.build_if_missing(Path("data"), "train", store) == 0
+    assert train_small.build_if_missing(arguments, "train", store) == 0
     assert not built
     (store / "manifest.json").unlink()
     for shard in store.iterdir():
         shard.unlink()
-    assert train_small.build_if_missing(Path("data"), "train", store) == 0
+    assert train_small.build_if_missing(arguments, "train", store) == 0
     assert open_store(store).ids == ("h0", "h1", "h2")
 
 

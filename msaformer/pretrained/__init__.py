@@ -26,7 +26,7 @@ from msaformer.model.model import MSAFormer
 
 FORMAT: Final = "msaformer-weights-1"
 _LENGTH_BYTES: Final = 8  # a safetensors file starts with the length of its header
-RELEASED: Final = ("tiny",)
+RELEASED: Final = ("small", "tiny")
 """Names of the weights that ship with the package; the first is what predicts unless told otherwise."""
 _FREE_IN_FINE_TUNING: Final = frozenset(
     ("orientations", "num_recycles", "msa_dropout", "pair_dropout", "max_depth")
