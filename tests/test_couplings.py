@@ -67,6 +67,14 @@ def test_residues_of_a_crop_keep_the_couplings_that_the_whole_alignment_gives_th
     assert 0.8 < np.median(ratio) < 1.25
 
 
+def test_a_pair_far_from_all_others_is_clipped() -> None:
+    tokens = np.random.default_rng(0).integers(20, size=(400, 40), dtype=np.uint8)
+    tokens[:, [3, 30]] = np.where(np.arange(400) % 2, 2, 5)[:, None]
+    found = standardized_couplings(tokens, np.ones(400, np.float32))
+    assert found[3, 30].max() == found.max() == 30
+    assert found[3, 30].min() == found.min() == -30
+
+
 @pytest.mark.parametrize(("depth", "length"), [(1, 6), (5, 1), (5, 3)])
 def test_what_tells_nothing_is_zero(depth: int, length: int) -> None:
     found = standardized_couplings(*alignment(depth, length))

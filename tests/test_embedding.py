@@ -26,6 +26,7 @@ from data_tools.alphabet import NUM_SYMBOLS, NUM_TOKENS
 from data_tools.couplings import NUM_COUPLINGS
 from msaformer.data.batch import Batch, collate
 from msaformer.model.embedding import InputEmbedding, RecyclingEmbedding
+from msaformer.model.functions.projected_couplings import projected_couplings
 
 B, N, L = 2, 4, 9  # L is longer than the clipped relative position, 3
 
@@ -168,3 +169,15 @@ def test_recycling_adds_the_normalised_last_query_row_and_pair_track() -> None:
     expected[:, 0] += norm(layer.norm_query, exact(query))
     assert_near(exact(new_msa), expected)
     assert_near(exact(new_pair), exact(pair) + norm(layer.norm_pair, exact(last_pair)))
+
+
+def test_couplings_projected_in_pieces_are_those_projected_at_once() -> None:
+    couplings = draw(2, 3, 5, 7).half()
+    weight, plain = (draw(4, 7, seed=1).requires_grad_() for _ in range(2))
+    out = projected_couplings(couplings, weight, chunk_bytes=4 * 4 * 7)  # 30 cells, 4 at a time
+    expected = couplings.to(plain.dtype) @ plain.T
+    torch.testing.assert_close(out, expected)
+    upstream = draw(*out.shape, seed=2)
+    (out * upstream).sum().backward()
+    (expected * upstream).sum().backward()
+    torch.testing.assert_close(weight.grad, plain.grad)

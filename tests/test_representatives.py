@@ -37,6 +37,18 @@ def test_of_a_huge_alignment_a_sample_is_used_and_weighed_anew(monkeypatch: pyte
     np.testing.assert_array_equal(weights, sequence_weights(chosen))
     np.testing.assert_array_equal(representatives(tokens, sequence_weights(tokens))[0], chosen)
 
+    many_copies, weights = representatives(tokens, np.ones(150, np.float32))
+    assert weights.min() < 0.1
+    np.testing.assert_array_equal(weights, sequence_weights(many_copies))
+
+
+def test_no_sequence_is_drawn_twice_and_the_query_comes_first() -> None:
+    for depth in (1, 2, 9):
+        rows = sampling.sample_rows(np.ones(10, np.float32), depth, np.random.default_rng(depth))
+        assert rows[0] == 0
+        assert len(set(rows.tolist())) == len(rows) == depth
+        assert (np.diff(rows) > 0).all()
+
 
 def test_maps_and_couplings_come_from_the_sample_and_all_else_from_the_whole(
     monkeypatch: pytest.MonkeyPatch,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from msaformer.config import OptimizerConfig
-from msaformer.training.schedule import learning_rate
+from msaformer.training.schedule import cooldown_start, learning_rate, may_end_elsewhere
 
 CONFIG = OptimizerConfig(learning_rate=2.0, warmup_steps=4, final_lr_ratio=0.1)
 
@@ -52,3 +52,12 @@ def test_a_run_hardly_longer_than_its_warm_up_has_a_positive_rate_throughout(ste
 def test_a_trapezoid_stays_up_until_its_last_stretch(step: int, expected: float) -> None:
     config = CONFIG.model_copy(update={"schedule": "trapezoid", "cooldown_share": 0.2})
     assert learning_rate(step, 20, config) == pytest.approx(expected)
+
+
+def test_a_trapezoid_may_end_elsewhere_until_either_end_has_begun_to_go_down() -> None:
+    config = CONFIG.model_copy(update={"schedule": "trapezoid", "cooldown_share": 0.25})
+    assert [cooldown_start(total, config) for total in (101, 41)] == [75, 30]
+    for totals in ((101, 41), (41, 101)):
+        assert may_end_elsewhere(30, totals, config)
+        assert not may_end_elsewhere(31, totals, config)
+    assert not may_end_elsewhere(1, (101, 41), CONFIG)  # of a cosine, every step depends on the end
