@@ -48,6 +48,7 @@ BASE_CONFIG: dict[str, Any] = {
         "device": "cpu",
         "num_threads": 1,
         "tensorboard": False,
+        "max_minutes": 1e-6,  # of which an ablation takes no notice
     },
 }
 LINES = [
@@ -133,6 +134,9 @@ def test_runs_are_trained_scored_and_put_beside_the_base_and_nothing_is_repeated
     assert ablate(listing, runs) == 0
     assert capsys.readouterr().err == ""
     assert {path: path.stat().st_mtime_ns for path in runs.glob("*/*") if path.is_file()} == before
+    shutil.copy(runs / "pre" / "weights.safetensors", runs / "base" / "weights.safetensors")
+    assert ablate(listing, runs) == 0  # scored again, as the scores are of other weights
+    assert capsys.readouterr().err == "base: done\n"
     assert ablate(listing, runs, "-o", "training.seed=3") == 1
     assert "made by another configuration: training.seed was 0, is 3" in capsys.readouterr().err
 

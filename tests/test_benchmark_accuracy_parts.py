@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -260,6 +262,55 @@ def test_the_network_of_deepcon_takes_the_larger_of_neighbouring_channels() -> N
         probs = network(torch.zeros(1, 441, 4, 4))
     assert probs.shape == (1, 1, 4, 4)
     torch.testing.assert_close(probs, torch.full_like(probs, 1 / (1 + math.exp(-3))))
+
+
+def test_of_a_deep_alignment_plmdca_fits_the_sequences_of_largest_weight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import benchmark_accuracy_methods as methods
+
+    fitted: list[tuple[Any, Any]] = []
+
+    def fit(tokens: Any, weights: Any, **_: object) -> Any:
+        fitted.append((tokens, weights))
+        raise InterruptedError
+
+    monkeypatch.setattr(methods, "fit_potts", fit)
+    monkeypatch.setattr(methods, "fit_potts_shallow", fit)
+    one = target(length=4)
+    rows = np.repeat(np.arange(6, dtype=np.uint8)[:, None], 4, axis=1)
+    weights = np.array([0.5, 0.2, 0.9, 0.1, 0.8, 0.3], np.float32)
+    features = replace(
+        one.example.features, tokens=rows, deletion_matrix=np.zeros_like(rows, np.uint16), weights=weights
+    )
+    deep = replace(one, example=replace(one.example, features=features))
+    for most in (3, 6):
+        with pytest.raises(InterruptedError):
+            methods.plmdca(most, 1).measure(deep)
+    assert fitted[0][0][:, 0].tolist() == [0, 2, 4]
+    assert fitted[0][1].tolist() == [1, 1, 1]  # weighed anew
+    assert fitted[1][0] is rows
+    assert fitted[1][1] is weights
+
+
+def test_calibration_is_kept_and_read_back() -> None:
+    from benchmark_accuracy_methods import calibration_of, prediction_figures
+
+    from msaformer.calibration import reliability
+
+    one, rng = target(), np.random.default_rng(0)
+    prediction = SimpleNamespace(
+        contact_probs=rng.random((30, 30), np.float32),
+        expected_distance=np.full((30, 30), 9.0, np.float32),
+        distance_std=rng.random((30, 30), np.float32),
+        distogram_probs=np.full((30, 30, 3), 1 / 3, np.float32),
+        bin_edges=np.array([8.0, 20.0], np.float32),
+    )
+    kept = prediction_figures(prediction, one).calibration["short"]
+    expected = reliability(prediction.contact_probs, one.distances, min_separation=6, max_separation=11)
+    found = calibration_of(kept)
+    for name in ("edges", "mean_prob", "fraction", "counts"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name))
 
 
 def test_tables_in_markdown_and_in_columns() -> None:
