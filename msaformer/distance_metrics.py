@@ -6,6 +6,7 @@ where a residue is not resolved; a pair with NaN counts nowhere. Each pair count
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ MIN_SEPARATION: Final = 6  # |i - j| of CASP's shortest range: nearer pairs say 
 MAX_ERROR_ANGSTROM: Final = (
     15.0  # pairs farther apart lie beyond the reach of co-evolution and, soon, of the bins
 )
+NEAR_ANGSTROM: Final = 15.0  # expected distances that say something of the fold; the reach of lDDT
 LDDT_RADIUS_ANGSTROM: Final = 15.0  # Mariani et al. 2013, default inclusion radius
 LDDT_THRESHOLDS_ANGSTROM: Final = (0.5, 1.0, 2.0, 4.0)  # Mariani et al. 2013, those of GDT-HA
 _SMALLEST_PROBABILITY: Final = (
@@ -25,6 +27,41 @@ _SMALLEST_PROBABILITY: Final = (
 
 Floats = npt.NDArray[np.floating[Any]]
 Pairs = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
+
+
+@dataclass(frozen=True, slots=True)
+class DistanceScores:
+    """What can be said of the distances that one distogram predicts; NaN where no pair counts."""
+
+    error: float
+    """`distance_error`, Å."""
+    lddt: float
+    """`lddt`, the published measure."""
+    lddt_far: float
+    """`lddt` of pairs at least `MIN_SEPARATION` apart in the chain."""
+    log_likelihood: float
+    """`distogram_log_likelihood`, nats a pair."""
+    spread_correlation: float
+    """`spread_correlation` of the pairs expected closer than `NEAR_ANGSTROM`."""
+    spread_correlation_all: float
+    """`spread_correlation` of all pairs."""
+
+
+def distance_scores(
+    expected: Floats, std: Floats, probs: Floats, bin_edges: Floats, distances: Floats
+) -> DistanceScores:
+    """Score the arrays of a `Prediction` against `distances` `[L, L]`; raises PredictionError when shapes disagree."""
+    maps, end = (std, expected, distances), float(bin_edges[-1])
+    return DistanceScores(
+        error=distance_error(expected, distances),
+        lddt=lddt(expected, distances),
+        lddt_far=lddt(expected, distances, min_separation=MIN_SEPARATION),
+        log_likelihood=distogram_log_likelihood(probs, bin_edges, distances),
+        spread_correlation=spread_correlation(
+            *maps, saturation_angstrom=end, expected_below_angstrom=NEAR_ANGSTROM
+        ),
+        spread_correlation_all=spread_correlation(*maps, saturation_angstrom=end),
+    )
 
 
 def known_pairs(

@@ -5,6 +5,7 @@ L residues.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,13 +21,7 @@ from data_tools.features import COEVOLUTION_MAPS
 from data_tools.weights import sequence_weights
 from msaformer import __version__
 from msaformer.calibration import Calibration, reliability
-from msaformer.distance_metrics import (
-    MIN_SEPARATION,
-    distance_error,
-    distogram_log_likelihood,
-    lddt,
-    spread_correlation,
-)
+from msaformer.distance_metrics import MIN_SEPARATION, DistanceScores, distance_scores
 from msaformer.given import Given
 from msaformer.metrics import RANGES, precision_table
 from msaformer.potts import COUPLING_PENALTY, FIELD_PENALTY, fit_potts
@@ -37,10 +32,7 @@ from msaformer.pretrained import LoadedModel
 from msaformer.report.score_files import read_pair_scores
 
 PRECISIONS: Final = ("p_at_l", "p_at_l2", "p_at_l5")
-DISTANCE_MEASURES: Final = (
-    *("error", "lddt", "lddt_far", "log_likelihood", "spread_correlation", "spread_correlation_all"),
-)
-NEAR_ANGSTROM: Final = 15.0  # expected distances that say something of the fold; the reach of lDDT
+DISTANCE_MEASURES: Final = tuple(field.name for field in dataclasses.fields(DistanceScores))
 CALIBRATED_RANGES: Final[Mapping[str, tuple[int, int | None]]] = {"all": (MIN_SEPARATION, None), **RANGES}
 OURS, CLASSICAL, NETWORK, SCORES = "ours", "classical", "network", "scores"
 
@@ -138,24 +130,20 @@ def precision_figures(
 def prediction_figures(prediction: Prediction, target: Target) -> Figures:
     """Everything that can be said of a prediction of ours."""
     true = target.distances
-    expected, edges = prediction.expected_distance, prediction.bin_edges
-    maps, end = (prediction.distance_std, expected, true), float(prediction.bin_edges[-1])
+    scores = distance_scores(
+        prediction.expected_distance,
+        prediction.distance_std,
+        prediction.distogram_probs,
+        prediction.bin_edges,
+        true,
+    )
     calibrations = {
         name: reliability(prediction.contact_probs, true, min_separation=low, max_separation=high)
         for name, (low, high) in CALIBRATED_RANGES.items()
     }
     return Figures(
         precision_figures(prediction.contact_probs, target).ranges,
-        distances={
-            "error": distance_error(expected, true),
-            "lddt": lddt(expected, true),
-            "lddt_far": lddt(expected, true, min_separation=MIN_SEPARATION),
-            "log_likelihood": distogram_log_likelihood(prediction.distogram_probs, edges, true),
-            "spread_correlation": spread_correlation(
-                *maps, saturation_angstrom=end, expected_below_angstrom=NEAR_ANGSTROM
-            ),
-            "spread_correlation_all": spread_correlation(*maps, saturation_angstrom=end),
-        },
+        distances=dataclasses.asdict(scores),
         calibration={name: _bins(found) for name, found in calibrations.items()},
     )
 

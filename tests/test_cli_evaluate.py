@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from cli_cases import Terminal, files_in
 
 from msaformer import example
 from msaformer.cli import main
+from msaformer.distance_metrics import distance_error, lddt
+from msaformer.prediction import load_prediction
+from msaformer.report.truth import read_truth
 
 
 def test_evaluate_prints_four_ranges(example_prediction: Path, terminal: Terminal) -> None:
@@ -20,9 +24,19 @@ def test_evaluate_prints_four_ranges(example_prediction: Path, terminal: Termina
     contacts = [row["num_contacts"] for row in scores["ranges"]]
     assert contacts[1] + contacts[2] == contacts[3]
     assert (scores["chain"], scores["mismatches"], scores["unresolved_residues"]) == ("A", 2, 0)
+    prediction = load_prediction(example_prediction)
+    true = read_truth(prediction, example.STRUCTURE).distances
+    expected = prediction.expected_distance
+    assert scores["distances"]["error"] == pytest.approx(distance_error(expected, true))
+    assert scores["distances"]["lddt"] == pytest.approx(lddt(expected, true))
+    assert main([*arguments, "--csv"]) == 0
+    row = next(csv.DictReader(terminal.read()[0].splitlines()))
+    assert float(row["lddt"]) == scores["distances"]["lddt"]
+    assert float(row["distance_error"]) == scores["distances"]["error"]
     assert main(arguments) == 0
     table = terminal.read()[0]
     assert "P@L/5" in table
+    assert f"off by {scores['distances']['error']:.2f} Å on average where truly below 15 Å, lDDT 0." in table
     assert f"{contacts[2]:,}" in table
 
 
@@ -38,7 +52,9 @@ def test_evaluate_json_has_null_where_a_range_has_no_pair(
     assert main(["predict", str(alignment), "-o", str(out), "--weights", str(random_weights)]) == 0
     terminal.read()
     assert main(["evaluate", str(out / "short.npz"), "--structure", str(example.STRUCTURE), "--json"]) == 0
-    rows = {row["range"]: row for row in json.loads(terminal.read()[0])["ranges"]}
+    tree = json.loads(terminal.read()[0])
+    assert tree["distances"]["lddt"] is not None
+    rows = {row["range"]: row for row in tree["ranges"]}
     assert rows["long"] == {"range": "long", "p_at_l": None, "p_at_l2": None, "p_at_l5": None} | {
         "recall_at_l": None,
         "num_contacts": 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import math
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msaformer.cli.messages import one_line
 
 if TYPE_CHECKING:
+    from msaformer.distance_metrics import DistanceScores
     from msaformer.pair_scores import PairScores
     from msaformer.prediction import Prediction
     from msaformer.report.score_comparison import Comparison, RangeScore
@@ -24,6 +26,7 @@ _WIDEST_NAME: Final = 32
 CSV_COLUMNS: Final = (
     *("file", "name", "method", "length", "depth", "neff", "range", "p_at_l", "p_at_l2", "p_at_l5"),
     *("recall_at_l", "num_contacts", "num_pairs", "num_ranked", "expected_calibration_error"),
+    *("distance_error", "lddt"),
 )
 
 
@@ -36,6 +39,8 @@ class Evaluated:
     comparison: Comparison
     prediction: Prediction | None
     """The same as a prediction of ours, where it is one."""
+    distances: DistanceScores | None
+    """Of a prediction of ours."""
 
 
 def structure_line(structure: str, truth: Truth) -> str:
@@ -54,6 +59,7 @@ def one_table(evaluated: Evaluated, structure: str, truth: Truth) -> str:
         f"{one_line(evaluated.scores.name)}: {_identity(evaluated)}",
         structure_line(structure, truth),
         *_calibration(evaluated),
+        *_distances(evaluated),
         "",
         f"{'range':<12} {'separation':>10} {'P@L':>7} {'P@L/2':>7} {'P@L/5':>7} {'recall':>7} {'contacts':>9} "
         f"{'pairs':>8}",
@@ -74,7 +80,7 @@ def many_tables(files: Sequence[Evaluated], structure: str, truth: Truth) -> str
     for name, one in zip(names, files, strict=True):
         lines += [
             f"{name:<{width}}  {_identity(one)}",
-            *(f"{'':{width}}  {line}" for line in _calibration(one)),
+            *(f"{'':{width}}  {line}" for line in (*_calibration(one), *_distances(one))),
         ]
     lines += [
         "",
@@ -133,6 +139,8 @@ def to_csv(files: Sequence[Evaluated]) -> str:
     writer.writeheader()
     for one in files:
         tree = _file_tree(one)
+        distances = tree["distances"] or {}
+        tree |= {"distance_error": distances.get("error"), "lddt": distances.get("lddt")}
         of_file = {key: value for key, value in tree.items() if key in CSV_COLUMNS}
         for row in tree["ranges"]:
             cells = of_file | row
@@ -157,6 +165,9 @@ def _file_tree(one: Evaluated) -> dict[str, Any]:
         "model": None if prediction is None else dict(prediction.model),
         "num_listed": one.comparison.num_listed,
         "expected_calibration_error": _or_none(one.comparison.expected_calibration_error),
+        "distances": None
+        if one.distances is None
+        else {key: _or_none(value) for key, value in dataclasses.asdict(one.distances).items()},
         "ranges": [
             {
                 "range": row.precision.range,
@@ -191,6 +202,20 @@ def _calibration(one: Evaluated) -> list[str]:
         return []
     return [
         f"probabilities are off by {error:.3f} on average (expected calibration error of listed pairs 6 or more apart)"
+    ]
+
+
+def _distances(one: Evaluated) -> list[str]:
+    from msaformer.distance_metrics import MAX_ERROR_ANGSTROM
+
+    scores = one.distances
+    if scores is None or math.isnan(scores.error):
+        return []
+    spread = scores.spread_correlation
+    worth = "" if math.isnan(spread) else f"; spread and error go together by ρ = {spread:.2f}"
+    return [
+        f"distances are off by {scores.error:.2f} Å on average where truly below {MAX_ERROR_ANGSTROM:g} Å, "
+        f"lDDT {scores.lddt:.2f}{worth}"
     ]
 
 
