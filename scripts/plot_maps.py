@@ -21,8 +21,9 @@ from msaformer.errors import MSAFormerError
 from msaformer.prediction import load_prediction
 from msaformer.report import plot_contact_map, read_truth, save_figure
 
-DPI: Final = 110
-PANEL: Final = 4.0  # inches
+DPI: Final = 90
+COLUMNS: Final = 3
+WIDTH, HEIGHT = 4.0, 2.8  # inches a map
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -34,10 +35,14 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="+", metavar="NAME")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="PNG")
     arguments = parser.parse_args(words)
-    count = len(arguments.names)
-    figure, grid = plt.subplots(1, count, figsize=(PANEL * count, PANEL), layout="constrained", squeeze=False)
+    rows = -(-len(arguments.names) // COLUMNS)
+    columns = min(COLUMNS, len(arguments.names))
+    size = (WIDTH * columns, HEIGHT * rows)
+    figure, grid = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+    for ax in grid.flat[len(arguments.names) :]:
+        ax.set_axis_off()
     try:
-        for name, ax in zip(arguments.names, grid.flat, strict=True):
+        for name, ax in zip(arguments.names, grid.flat, strict=False):
             prediction = load_prediction(arguments.predictions / f"{name}.npz")
             truth = read_truth(prediction, arguments.structures / f"{name}.pdb")
             plot_contact_map(prediction, truth, ax=ax)
