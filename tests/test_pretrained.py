@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 import torch
+from model_cases import NUM_MAPS, sample
 from safetensors import safe_open
 from safetensors.torch import save_file
 from training_cases import MODEL
 
 from msaformer.cli import main
 from msaformer.config import ModelConfig
+from msaformer.data.batch import collate
 from msaformer.errors import WeightsError
 from msaformer.model.model import MSAFormer
 from msaformer.pretrained import FORMAT, RELEASED, load_initial_weights, load_model, save_weights
@@ -209,6 +211,40 @@ def test_parts_that_only_the_file_has_are_named(tmp_path: Path) -> None:
     save_weights(random_tensors(oriented), oriented, "oriented", path)
     line = load_initial_weights(fresh_network(), path)
     assert line == f"weights of oriented from {path}; in the file, but not used: orientation_head"
+
+
+@pytest.mark.parametrize(
+    ("changes", "new"),
+    [
+        ({"triangles": "both"}, "triangle_ending, triangle_starting"),
+        ({"pair_convolutions": 3}, "convolutions"),
+        ({"pair_convolutions": 2, "triangles": "both"}, "convolutions, triangle_ending, triangle_starting"),
+    ],
+)
+def test_a_trunk_that_has_grown_predicts_at_first_what_it_did(
+    changes: dict[str, Any], new: str, tmp_path: Path
+) -> None:
+    small = ModelConfig(**(MODEL | {"triangles": "multiplication", "pair_convolutions": 1}))
+    path = tmp_path / "small.safetensors"
+    save_weights(random_tensors(small), small, "small", path)
+    grown = MSAFormer(small.model_copy(update=changes)).eval()
+    line = load_initial_weights(grown, path)
+    assert line == f"weights of small from {path}; not in the file, so as initialised: {new}"
+    batch = collate([sample(3, 8)], NUM_MAPS)
+    with torch.no_grad():
+        before, after = load_model(path).network(batch), grown(batch)
+    torch.testing.assert_close(after.contact_logits, before.contact_logits)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"triangles": "attention"}, {"pair_convolutions": 1}, {"triangles": "none"}]
+)
+def test_a_trunk_that_has_lost_or_changed_a_part_is_refused(changes: dict[str, Any], tmp_path: Path) -> None:
+    small = ModelConfig(**(MODEL | {"triangles": "multiplication", "pair_convolutions": 2}))
+    path = tmp_path / "small.safetensors"
+    save_weights(random_tensors(small), small, "small", path)
+    with pytest.raises(WeightsError, match=f"made with model.{next(iter(changes))}="):
+        load_initial_weights(MSAFormer(small.model_copy(update=changes)), path)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,13 @@ _FREE_IN_FINE_TUNING: Final = frozenset(
     ("orientations", "num_recycles", "msa_dropout", "pair_dropout", "max_depth")
 )
 """Keys of `model` that add or leave out whole parts beside the trunk, or that no weight depends on."""
+_UPDATES: Final = {
+    "none": frozenset[str](),
+    "multiplication": frozenset(("multiplication",)),
+    "attention": frozenset(("attention",)),
+    "both": frozenset(("multiplication", "attention")),
+}
+"""Triangle updates by `model.triangles`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,13 +99,14 @@ def _weights_file(path: Path | None) -> Path:
 def load_initial_weights(network: MSAFormer, path: Path) -> str:
     """Put the weights of another run into `network`, as fine-tuning does; return one line on what was taken.
 
-    Heads and recycling may be missing on either side: what the file lacks stays as it was initialised. Raises
+    Heads and recycling may be missing on either side, and `network` may have triangle updates and convolutions that the
+    file lacks: what it lacks stays as it was initialised, at first without effect on the pair track. Raises
     WeightsError, with `network` as it was, when the file is unusable or its trunk is of another architecture.
     """
     source = load_model(path)
     wanted, found = network.config.model_dump(), source.network.config.model_dump()
     for key in sorted(wanted.keys() - _FREE_IN_FINE_TUNING):
-        if wanted[key] != found[key]:
+        if wanted[key] != found[key] and not _has_grown(key, found[key], wanted[key]):
             raise WeightsError(
                 f"{path}: made with model.{key}={found[key]}, the configuration has {wanted[key]}; "
                 f"give model.{key}={found[key]}, or leave training.init_weights out"
@@ -113,9 +121,19 @@ def load_initial_weights(network: MSAFormer, path: Path) -> str:
     return line + (f"; in the file, but not used: {unused}" if unused else "")
 
 
+def _has_grown(key: str, found: object, wanted: object) -> bool:
+    """Whether all that another value of `key` asks for is what the file has, and more updates that start as zero."""
+    if key == "triangles":
+        return _UPDATES[str(found)] < _UPDATES[str(wanted)]
+    return key == "pair_convolutions" and int(str(found)) < int(str(wanted))
+
+
 def _parts(parameters: Iterable[str]) -> str:
     """The parts of the network that parameters belong to, in words."""
-    return ", ".join(sorted({name.partition(".")[0] for name in parameters}))
+    found = {name.removeprefix("trunk.blocks.").partition(".") for name in parameters}
+    return ", ".join(
+        sorted({rest.partition(".")[0] if first.isdigit() else first for first, _, rest in found})
+    )
 
 
 def _with_sorted_header(content: bytes) -> bytes:
