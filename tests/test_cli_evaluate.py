@@ -36,7 +36,10 @@ def test_evaluate_prints_four_ranges(example_prediction: Path, terminal: Termina
     assert main(arguments) == 0
     table = terminal.read()[0]
     assert "P@L/5" in table
-    assert f"off by {scores['distances']['error']:.2f} Å on average where truly below 15 Å, lDDT 0." in table
+    assert (
+        f"off by {scores['distances']['error']:.2f} Angstrom on average where truly below 15, lDDT 0."
+        in table
+    )
     assert f"{contacts[2]:,}" in table
 
 

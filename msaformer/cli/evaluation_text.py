@@ -212,9 +212,9 @@ def _distances(one: Evaluated) -> list[str]:
     if scores is None or math.isnan(scores.error):
         return []
     spread = scores.spread_correlation
-    worth = "" if math.isnan(spread) else f"; spread and error go together by ρ = {spread:.2f}"
+    worth = "" if math.isnan(spread) else f"; spread and error correlate by {spread:.2f}"
     return [
-        f"distances are off by {scores.error:.2f} Å on average where truly below {MAX_ERROR_ANGSTROM:g} Å, "
+        f"distances are off by {scores.error:.2f} Angstrom on average where truly below {MAX_ERROR_ANGSTROM:g}, "
         f"lDDT {scores.lddt:.2f}{worth}"
     ]
 
