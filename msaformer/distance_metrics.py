@@ -7,12 +7,15 @@ where a residue is not resolved; a pair with NaN counts nowhere. Each pair count
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from msaformer.errors import PredictionError
+
+if TYPE_CHECKING:
+    from msaformer.prediction import Prediction
 
 MIN_SEPARATION: Final = 6  # |i - j| of CASP's shortest range: nearer pairs say little beyond the chain itself
 MAX_ERROR_ANGSTROM: Final = (
@@ -47,16 +50,15 @@ class DistanceScores:
     """`spread_correlation` of all pairs."""
 
 
-def distance_scores(
-    expected: Floats, std: Floats, probs: Floats, bin_edges: Floats, distances: Floats
-) -> DistanceScores:
-    """Score the arrays of a `Prediction` against `distances` `[L, L]`; raises PredictionError when shapes disagree."""
-    maps, end = (std, expected, distances), float(bin_edges[-1])
+def distance_scores(prediction: Prediction, distances: Floats) -> DistanceScores:
+    """Score the distogram of a prediction against `distances` `[L, L]`; raises PredictionError when shapes disagree."""
+    expected, edges = prediction.expected_distance, prediction.bin_edges
+    maps, end = (prediction.distance_std, expected, distances), float(edges[-1])
     return DistanceScores(
         error=distance_error(expected, distances),
         lddt=lddt(expected, distances),
         lddt_far=lddt(expected, distances, min_separation=MIN_SEPARATION),
-        log_likelihood=distogram_log_likelihood(probs, bin_edges, distances),
+        log_likelihood=distogram_log_likelihood(prediction.distogram_probs, edges, distances),
         spread_correlation=spread_correlation(
             *maps, saturation_angstrom=end, expected_below_angstrom=NEAR_ANGSTROM
         ),

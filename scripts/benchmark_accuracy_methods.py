@@ -130,20 +130,13 @@ def precision_figures(
 def prediction_figures(prediction: Prediction, target: Target) -> Figures:
     """Everything that can be said of a prediction of ours."""
     true = target.distances
-    scores = distance_scores(
-        prediction.expected_distance,
-        prediction.distance_std,
-        prediction.distogram_probs,
-        prediction.bin_edges,
-        true,
-    )
     calibrations = {
         name: reliability(prediction.contact_probs, true, min_separation=low, max_separation=high)
         for name, (low, high) in CALIBRATED_RANGES.items()
     }
     return Figures(
         precision_figures(prediction.contact_probs, target).ranges,
-        distances=dataclasses.asdict(scores),
+        distances=dataclasses.asdict(distance_scores(prediction, true)),
         calibration={name: _bins(found) for name, found in calibrations.items()},
     )
 

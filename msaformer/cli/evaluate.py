@@ -16,8 +16,6 @@ from msaformer.cli.terminal import draw_option
 
 if TYPE_CHECKING:
     from msaformer.cli.evaluation_text import Evaluated
-    from msaformer.distance_metrics import DistanceScores
-    from msaformer.prediction import Prediction
     from msaformer.report.truth import Truth
 
 
@@ -59,6 +57,7 @@ def command(
     Of a .npz also: mean error of the expected distances, lDDT, and how far the spread tells the error.
     """
     from msaformer.cli.evaluation_text import Evaluated, to_csv, to_json
+    from msaformer.distance_metrics import distance_scores
     from msaformer.pair_scores import PairScores
     from msaformer.report.score_comparison import compare
 
@@ -69,27 +68,14 @@ def command(
         ours = None if isinstance(source, PairScores) else source
         scores = source if isinstance(source, PairScores) else PairScores.of(source)
         comparison = compare(scores, truth, sources.chain_lengths)
-        evaluated.append(Evaluated(str(file), scores, comparison, ours, _distances(ours, truth)))
+        distances = None if ours is None else distance_scores(ours, truth.distances)
+        evaluated.append(Evaluated(str(file), scores, comparison, ours, distances))
     if output == "json":
         click.echo(json_text(to_json(evaluated, str(structure), truth)))
     elif output == "csv":
         print_text(to_csv(evaluated))
     else:
         _print_tables(evaluated, str(structure), truth, draw)
-
-
-def _distances(prediction: Prediction | None, truth: Truth) -> DistanceScores | None:
-    from msaformer.distance_metrics import distance_scores
-
-    if prediction is None:
-        return None
-    return distance_scores(
-        prediction.expected_distance,
-        prediction.distance_std,
-        prediction.distogram_probs,
-        prediction.bin_edges,
-        truth.distances,
-    )
 
 
 def _print_tables(evaluated: Sequence[Evaluated], structure: str, truth: Truth, draw: bool | None) -> None:
