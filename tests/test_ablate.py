@@ -31,7 +31,7 @@ from ablate import chosen, main, prepare  # noqa: E402
 from ablation_jobs import Job, Schedule  # noqa: E402
 from ablation_list import BASE, Ablation, Plan  # noqa: E402
 from ablation_scores import cross_entropy  # noqa: E402
-from ablation_table import Run, markdown, table  # noqa: E402
+from ablation_table import Run, markdown, read_run, table  # noqa: E402
 
 from msaformer import cli  # noqa: E402
 from msaformer.errors import ConfigError  # noqa: E402
@@ -248,6 +248,17 @@ def test_the_table_compares_the_same_proteins_and_bands_of_neff() -> None:
     assert list(frame.loc["base"]["proteins"]) == [3, 1, 2]
     line = markdown(frame.reset_index()).splitlines()[3]
     assert line.startswith("| other: Why? `model.c_z=1` | 0.300 | +0.000 [-0.200, +0.100] |")
+
+
+def test_the_time_of_a_step_is_that_of_its_quiet_moments(tmp_path: Path) -> None:
+    records = [{"kind": "train", "step": n, "step_seconds": 1.0 + n % 2 + 0.001 * n} for n in range(1, 12)]
+    records.insert(3, {"kind": "validation", "step": 3})
+    (tmp_path / "log.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    row = {"id": "a", "length": 50, "neff": 20.0, "contact_loss": 0.1}
+    (tmp_path / "scores.json").write_text(json.dumps({"scores": [row], "parameters": 7}))
+    run = read_run(Ablation(name="one", question="Why?"), tmp_path, tmp_path / "scores.json")
+    assert (run.steps, run.parameters) == (11, 7)
+    assert run.step_seconds == pytest.approx(1.004)  # the second fastest of eleven
 
 
 def made_run(name: str, long: list[float]) -> Run:

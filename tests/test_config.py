@@ -40,9 +40,12 @@ def test_fine_tuning_goes_on_from_pre_training_which_asks_for_no_labels() -> Non
     assert pretrain.data.validation is None
 
 
-def test_the_stages_of_the_small_model_have_one_trunk_and_its_first_asks_for_no_labels() -> None:
-    pretrain, small = (load_config(FOLDER / f"{name}.yaml") for name in ("small-pretrain", "small"))
-    assert pretrain.model == small.model
+def test_the_stages_of_the_small_model_have_one_trunk_but_for_what_it_grows_by() -> None:
+    pretrain, first, small = (
+        load_config(FOLDER / f"{name}.yaml") for name in ("small-pretrain", "small-first", "small")
+    )
+    assert pretrain.model == first.model == small.model.model_copy(update={"triangles": "multiplication"})
+    assert small.model.triangles == "both"
     assert pretrain.loss.contact == pretrain.loss.distogram == pretrain.loss.orientation == 0
 
 

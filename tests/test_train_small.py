@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import train_small  # noqa: E402
 
 TINY = [
-    *(f"model.{key}={value}" for key, value in MODEL.items()),
+    *(f"model.{key}={value}" for key, value in MODEL.items() if key != "triangles"),
     *("model.pair_convolutions=1", "data.crop_length=16", "data.max_depth=4", "data.num_workers=0"),
     *("training.device=cpu", "training.tensorboard=false", "training.checkpoint_every=1"),
 ]
@@ -61,10 +61,11 @@ def test_a_recipe_stopped_within_and_between_its_stages_makes_the_weights_of_one
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut, with: signs"
-    assert run(whole) == 0
+    assert run(whole, "--pretraining") == 0
     out, err = capsys.readouterr()
     assert out == f"{whole / 'train' / 'weights.safetensors'}\n"
     assert f"starts from weights of small-pretrain from {whole / 'pretrain'}" in err
+    assert f"starts from weights of small-first from {whole / 'first'}" in err
     assert built == [
         ["data", "--split", split, "-o", str(whole / "stores" / split), "--overwrite"]
         for split in ("train", "val")
@@ -74,23 +75,24 @@ def test_a_recipe_stopped_within_and_between_its_stages_makes_the_weights_of_one
         os.kill(os.getpid(), signal.SIGTERM)
 
     at_step(1, stop)
-    assert run(cut) == 143
+    assert run(cut, "--pretraining") == 143
     pretrained = cut / "pretrain" / "checkpoints" / "step-00000002"
     with monkeypatch.context() as patched:
         patched.setattr(train_small, "monotonic", lambda: math.inf if pretrained.exists() else 0.0)
-        assert run(cut, "--minutes", "30") == 0
+        assert run(cut, "--pretraining", "--minutes", "30") == 0
     assert (
         capsys.readouterr().err.splitlines()[-1]
-        == "next: training from step 0 of 2; the same command goes on"
+        == "next: first training from step 0 of 2; the same command goes on"
     )
-    at_step(1, stop)
-    assert run(cut, "--minutes", "30") == 143
-    assert not (cut / "train" / "checkpoints" / "step-00000002").exists()
-    assert run(cut, "--minutes", "30") == 0
+    for stage in ("first", "train"):
+        at_step(1, stop)
+        assert run(cut, "--pretraining", "--minutes", "30") == 143
+        assert not (cut / stage / "checkpoints" / "step-00000002").exists()
+    assert run(cut, "--pretraining", "--minutes", "30") == 0
     assert capsys.readouterr().out == f"{cut / 'train' / 'weights.safetensors'}\n"
-    for name in ("pretrain/weights", "train/weights", "train/weights-best"):
+    for name in ("pretrain/weights", "first/weights", "train/weights", "train/weights-best"):
         assert (cut / f"{name}.safetensors").read_bytes() == (whole / f"{name}.safetensors").read_bytes()
-    assert run(cut) == 0  # nothing is left to be done
+    assert run(cut, "--pretraining") == 0  # nothing is left to be done
     assert len(built) == 4
 
 
@@ -101,11 +103,11 @@ def test_a_piece_that_ends_within_a_stage_says_where_it_stands(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("msaformer.training.stopping.monotonic", lambda: math.inf)
-    assert run(tmp_path / "out", "--minutes", "30", "--no-pretraining", "--exclude", "ids.txt") == 0
+    assert run(tmp_path / "out", "--minutes", "30", "--exclude", "ids.txt") == 0
     assert [words[3:5] for words in built] == [["--exclude", "ids.txt"]] * 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines()[-1] == "next: training from step 1 of 2; the same command goes on"
+    assert err.splitlines()[-1] == "next: first training from step 1 of 2; the same command goes on"
     assert "stopped after step 1 of 2, as training.max_minutes=" in err
     assert not (tmp_path / "out" / "pretrain").exists()
 
