@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -115,6 +116,39 @@ def test_the_table_of_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ]
     ten = frame[frame["case"] == "10 sequences"]
     assert f"| {len(ten)} | {ten['neff'].median():.0f} | {ten['p_at_l'].mean():.2f} |" in lines[3]
+
+
+def test_a_difference_is_from_the_case_beside_it() -> None:
+    one = {"case": "1 sequence", "beside": "1,000 sequences", "id": "a", "neff": 1.0, "p_at_l": 0.25}
+    whole = one | {"case": "1,000 sequences", "p_at_l": 0.75}
+    other = {"p_at_l5": 0.5, "contacts_between_chains": 2.0, "features_seconds": 0.1, "network_seconds": 1.0}
+    rows = [row | other | {"id": name} for name in "ab" for row in (whole, one)]
+    lines = benchmark_robustness.markdown(pd.DataFrame(rows)).splitlines()
+    assert lines[2:4] == [
+        "| 1 sequence | 2 | 1 | 0.25 | 0.50 | -0.50 [-0.50, -0.50] | 0.1 | 1.0 |",
+        "| 1,000 sequences | 2 | 1 | 0.75 | 0.50 |  | 0.1 | 1.0 |",
+    ]
+    assert lines[-1] == "Contacts of p >= 0.5 between two unrelated chains: 2.0 a pair of proteins."
+
+
+def test_two_chains_are_scored_within_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = hairpin("h", length=40, depth=6), hairpin("i", length=30, depth=5)
+    (case,) = [case for case in cases(*(Target("set", one, one.distances) for one in (first, second)))][-1:]
+    probs = np.zeros((70, 70), np.float32)
+    probs[:40, :40] = np.where(np.nan_to_num(first.distances, nan=99.0) < 8, 0.9, 0.1)
+    probs[:3, 40:] = 0.6
+
+    def predicted(features: object, sequence: str, model: object, **options: object) -> SimpleNamespace:
+        assert len(sequence) == 70
+        assert options["chain_lengths"] == (40, 30)
+        return SimpleNamespace(contact_probs=probs)
+
+    monkeypatch.setattr(benchmark_robustness, "predict_features", predicted)
+    target = Target("set", first, first.distances)
+    found = benchmark_robustness.score(case, target, model=None)
+    near = np.triu(first.distances < 8, 24).sum()
+    assert found["p_at_l"] == pytest.approx(near / 40)
+    assert found["contacts_between_chains"] == 3 * 30
 
 
 def test_a_set_without_a_deep_alignment_is_refused(
