@@ -133,7 +133,8 @@ def test_a_difference_is_from_the_case_beside_it() -> None:
 
 def test_two_chains_are_scored_within_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = hairpin("h", length=40, depth=6), hairpin("i", length=30, depth=5)
-    (case,) = [case for case in cases(*(Target("set", one, one.distances) for one in (first, second)))][-1:]
+    target, partner = (Target("set", one, one.distances) for one in (first, second))
+    *_, case = cases(target, partner)
     probs = np.zeros((70, 70), np.float32)
     probs[:40, :40] = np.where(np.nan_to_num(first.distances, nan=99.0) < 8, 0.9, 0.1)
     probs[:3, 40:] = 0.6
@@ -144,7 +145,6 @@ def test_two_chains_are_scored_within_the_first(monkeypatch: pytest.MonkeyPatch)
         return SimpleNamespace(contact_probs=probs)
 
     monkeypatch.setattr(benchmark_robustness, "predict_features", predicted)
-    target = Target("set", first, first.distances)
     found = benchmark_robustness.score(case, target, model=None)
     near = np.triu(first.distances < 8, 24).sum()
     assert found["p_at_l"] == pytest.approx(near / 40)
