@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
-from benchmark_accuracy_methods import Method, coevolution_maps, our_model, plmdca, score_files
+from benchmark_accuracy_methods import NETWORK, Method, coevolution_maps, our_model, plmdca, score_files
 from benchmark_accuracy_results import Measured, measure_all, write_tables
 from benchmark_accuracy_summary import ALL
 from benchmark_accuracy_targets import TargetSet, parse_set
@@ -85,13 +85,7 @@ def parse_arguments() -> argparse.Namespace:
     methods.add_argument(
         "--no-coevolution", dest="coevolution", action="store_false", help="give the networks no co-evolution"
     )
-    methods.add_argument(
-        "--plmdca",
-        nargs="?",
-        choices=("all", "cached"),
-        const="all",
-        help="fit a Potts model to each alignment (slow); cached: only those fitted in an earlier run",
-    )
+    methods.add_argument("--plmdca", action="store_true", help="fit a Potts model to each alignment (slow)")
     methods.add_argument(
         "--plmdca-rows", type=int, default=5000, metavar="N", help="most sequences  [default: 5000]"
     )
@@ -122,6 +116,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep what was measured, and go on from there"
     )
+    parser.add_argument(
+        "--cached-only",
+        action="store_true",
+        help="of plmDCA, trRosetta and DEEPCON, only what an earlier run has kept",
+    )
     parser.add_argument("--output", type=Path, metavar="DIR", help="tables and figures")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="precision of every protein")
     parser.add_argument("--json", action="store_true")
@@ -138,8 +137,8 @@ def check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> Non
             parser.error(f"--{option.replace('_', '-')} must be at least 1, not {value}")
     if arguments.trrosetta is not None and not 1 <= arguments.trrosetta <= ALL_NETWORKS:
         parser.error(f"--trrosetta takes 1 to {ALL_NETWORKS} networks, not {arguments.trrosetta}")
-    if arguments.plmdca == "cached" and arguments.cache is None:
-        parser.error("--plmdca cached needs the --cache of the earlier run")
+    if arguments.cached_only and arguments.cache is None:
+        parser.error("--cached-only needs the --cache of the earlier run")
     names = [parse_set(text)[0] for text in arguments.data]
     if len(set(names)) < len(names):
         parser.error(f"two data sets are named {Counter(names).most_common(1)[0][0]!r}; give NAME=PATH")
@@ -160,7 +159,8 @@ def run(arguments: argparse.Namespace) -> tuple[Report, Measured]:
         for name, path in map(parse_set, arguments.data)
     ]
     methods = wanted_methods(arguments, several_sets=len(sets) > 1)
-    cached_only = {"plmdca"} if arguments.plmdca == "cached" else set()
+    slow = {method.name for method in methods if method.name == "plmdca" or method.kind == NETWORK}
+    cached_only = slow if arguments.cached_only else set()
     with ExitStack() as stack:
         measured = measure_all(sets, methods, arguments.cache, cached_only, stack)
     published = {}

@@ -144,13 +144,32 @@ def test_one_run_of_a_store_writes_every_table_and_figure_and_goes_on_from_its_c
     assert run(monkeypatch, capsys, *words) == (0, out, "")
 
 
-def test_cached_plmdca_leaves_out_what_no_run_has_fitted(
+def test_what_is_only_taken_from_the_cache_leaves_out_what_no_run_has_measured(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [str(store), "--cache", str(tmp_path / "cache"), "--plmdca", "cached", "--json"]
+    import benchmark_accuracy_methods
+    import benchmark_accuracy_packages
+
+    def fail(target: object) -> None:
+        raise AssertionError("measured")
+
+    network = benchmark_accuracy_methods.Method(
+        "deepcon", benchmark_accuracy_methods.NETWORK, fail, "settings"
+    )
+    monkeypatch.setattr(benchmark_accuracy_packages, "deepcon", lambda: network)
+    words = [
+        str(store),
+        "--cache",
+        str(tmp_path / "cache"),
+        "--plmdca",
+        "--deepcon",
+        "--cached-only",
+        "--json",
+    ]
     code, out, _ = run(monkeypatch, capsys, *words)
     assert code == 0
-    assert "plmdca: nothing on 2 of 2 proteins of store" in json.loads(out)["notes"]
+    notes = json.loads(out)["notes"]
+    assert {f"{name}: nothing on 2 of 2 proteins of store" for name in ("plmdca", "deepcon")} <= set(notes)
 
 
 def test_a_package_that_is_not_installed_is_said_and_left_out(
@@ -187,7 +206,7 @@ def test_an_interrupted_run_says_where_its_figures_are(
     ("words", "message"),
     [
         (("a=STORE", "a=STORE"), "two data sets are named 'a'"),
-        (("STORE", "--plmdca", "cached"), "--plmdca cached needs the --cache"),
+        (("STORE", "--plmdca", "--cached-only"), "--cached-only needs the --cache"),
         (("STORE", "--limit", "0"), "--limit must be at least 1, not 0"),
         (("STORE", "--trrosetta", "6"), "--trrosetta takes 1 to 5 networks, not 6"),
         (("STORE", "--published", "x=y.csv"), "there is no data set 'x'"),
