@@ -13,7 +13,7 @@ far as it is not done yet:
                    moving average after the last step, weights-best.safetensors the one that validated best
 
 --pretraining puts self-supervised pre-training on all training alignments before these, by
-configs/small-pretrain.yaml in OUT/pretrain. The released weights had none: it made contacts worse in every trial (see
+configs/small-pretrain.yaml in OUT/pretrain. The released weights had none: in no trial did it pay for its steps (see
 their model card).
 
 With --minutes the command saves and ends after so long (exit code 0), and says what is next: run it again until it
