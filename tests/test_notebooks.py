@@ -12,7 +12,7 @@ FIGURES = {"featurize_alignments": 2, "see_predicted_contacts": 4, "train_contac
 """Cells that show one."""
 TABLES = {
     "featurize_alignments": ["492.7", "coevolution", "dhfr"],
-    "see_predicted_contacts": ["106", "medium_long"],
+    "see_predicted_contacts": ["113", "medium_long"],
     "train_contact_predictor": [],
 }
 """What each table of numbers holds, in their order."""
