@@ -47,6 +47,7 @@ from msaformer.metrics import precision_table
 from msaformer.predict import predict_features
 from msaformer.pretrained import LoadedModel, load_model
 
+INTERRUPTED: Final = 130
 SIZES: Final = (1, 10, 100, 1000, 10_000)
 WHOLE: Final = 1000  # sequences that are damaged
 SAMPLES: Final = 4
@@ -75,6 +76,9 @@ def main(words: Sequence[str] | None = None) -> int:
         if arguments.output is not None:
             with atomic_path(arguments.output) as temporary:
                 frame.to_csv(temporary, index=False, float_format="%.6g")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
     except (DataToolsError, MSAFormerError, OSError, ValueError, KeyError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -94,15 +98,17 @@ def parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
         type=int,
         default=WHOLE,
         metavar="N",
-        help=f"proteins of at least so many sequences  [default: {WHOLE}]",
+        help=f"proteins of more sequences than so many  [default: {WHOLE}]",
     )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N proteins of the set")
     parser.add_argument("-o", "--output", type=Path, metavar="CSV")
     arguments = parser.parse_args(words)
-    for name in ("min_depth", "limit"):
-        value = getattr(arguments, name)
-        if value is not None and value < 1:
-            parser.error(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+    if arguments.min_depth < WHOLE:
+        parser.error(
+            f"--min-depth must be at least {WHOLE}, the sequences that are damaged, not {arguments.min_depth}"
+        )
+    if arguments.limit is not None and arguments.limit < 1:
+        parser.error(f"--limit must be at least 1, not {arguments.limit}")
     return arguments
 
 
@@ -112,10 +118,10 @@ def measure(arguments: argparse.Namespace, model: LoadedModel) -> pd.DataFrame:
     with ExitStack() as stack:
         chosen = TargetSet("set", arguments.data, arguments.alignments, "all", arguments.limit)
         count, targets = read_targets(chosen, stack)
-        deep = [target for target in targets if target.example.features.depth >= arguments.min_depth]
+        deep = [target for target in targets if target.example.features.depth > arguments.min_depth]
         if not deep:
             raise ValueError(
-                f"{arguments.data}: none of {count} proteins has {arguments.min_depth} sequences"
+                f"{arguments.data}: none of {count} proteins has more than {arguments.min_depth} sequences"
             )
         for place, target in enumerate(tqdm(deep, unit="protein", disable=not sys.stderr.isatty())):
             partner = deep[(place + 1) % len(deep)]
@@ -165,9 +171,7 @@ def alignment_of(tokens: np.ndarray[Any, Any], deletions: np.ndarray[Any, Any]) 
 def with_gaps(alignment: Alignment) -> Alignment:
     """`GAP_SHARE` of the cells below the query become gaps."""
     hidden = np.random.default_rng(0).random(alignment.tokens.shape) < GAP_SHARE
-    hidden[0] = False
-    tokens = np.where(hidden, np.uint8(GAP), alignment.tokens)
-    return alignment_of(tokens, np.where(hidden, np.uint16(0), alignment.deletion_matrix))
+    return hide(alignment, hidden)
 
 
 def fragments(alignment: Alignment) -> Alignment:
@@ -177,6 +181,11 @@ def fragments(alignment: Alignment) -> Alignment:
     start = np.random.default_rng(0).integers(0, length - kept, alignment.depth, endpoint=True)
     distance = np.arange(length) - start[:, None]
     hidden = (distance < 0) | (distance >= kept)
+    return hide(alignment, hidden)
+
+
+def hide(alignment: Alignment, hidden: np.ndarray[Any, np.dtype[np.bool_]]) -> Alignment:
+    """Gaps instead of the cells that are True in `hidden` `[N, L]`, except in the query."""
     hidden[0] = False
     tokens = np.where(hidden, np.uint8(GAP), alignment.tokens)
     return alignment_of(tokens, np.where(hidden, np.uint16(0), alignment.deletion_matrix))

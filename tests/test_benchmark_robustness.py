@@ -87,15 +87,16 @@ def test_smaller_alignments_are_parts_of_larger_ones(monkeypatch: pytest.MonkeyP
     assert found["all sequences, 4 samples"].given.ensembles == 4
 
 
-def test_the_table_of_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_of_a_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benchmark_robustness, "WHOLE", 10)
     write_store(
-        [hairpin(name, length=30, depth=depth) for name, depth in (("a", 12), ("b", 14), ("c", 3))],
+        [hairpin(name, length=30, depth=depth) for name, depth in (("a", 12), ("b", 14), ("c", 10))],
         tmp_path / "store",
     )
     words = [
         str(tmp_path / "store"),
-        "--min-depth",
-        "12",
         "--weights",
         "tiny",
         "-o",
@@ -110,9 +111,9 @@ def test_the_table_of_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         "| 1 sequence",
         "| 10 sequences",
         "| all sequences",
-        *("| all sequences, 4 samples", "| 1,000 sequences, 4 samples"),
-        *("| 1,000 sequences, no co-evolution", "| 1,000 sequences, 30% gaps"),
-        *("| 1,000 sequences, fragments of half the length", "| 1,000 sequences, two chains"),
+        *("| all sequences, 4 samples", "| 10 sequences, 4 samples"),
+        *("| 10 sequences, no co-evolution", "| 10 sequences, 30% gaps"),
+        *("| 10 sequences, fragments of half the length", "| 10 sequences, two chains"),
     ]
     ten = frame[frame["case"] == "10 sequences"]
     assert f"| {len(ten)} | {ten['neff'].median():.0f} | {ten['p_at_l'].mean():.2f} |" in lines[3]
@@ -156,6 +157,20 @@ def test_a_set_without_a_deep_alignment_is_refused(
 ) -> None:
     write_store([hairpin("a")], tmp_path / "store")
     assert benchmark_robustness.main([str(tmp_path / "store")]) == 1
-    assert "none of 1 proteins has 1000 sequences" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        benchmark_robustness.main([str(tmp_path / "store"), "--limit", "0"])
+    assert "none of 1 proteins has more than 1000 sequences" in capsys.readouterr().err
+    for option, value in (("--limit", "0"), ("--min-depth", "999")):
+        with pytest.raises(SystemExit):
+            benchmark_robustness.main([str(tmp_path / "store"), option, value])
+        assert f"{option} must be at least" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(benchmark_robustness, "measure", stop)
+    assert benchmark_robustness.main([str(tmp_path), "-o", str(tmp_path / "all.csv")]) == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
+    assert not (tmp_path / "all.csv").exists()
