@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_tools.alignment import Alignment
-from data_tools.alphabet import NUM_SYMBOLS
+from data_tools.alphabet import GAP, NUM_SYMBOLS
 from data_tools.coevolution import mean_field_dca, mutual_information_apc
 from data_tools.errors import AlignmentError
 from data_tools.formats.colabfold import chain_columns
@@ -97,6 +97,20 @@ def features_of_rows(features: MSAFeatures, rows: npt.NDArray[np.int64]) -> MSAF
     return _features(
         *(features.tokens[rows], features.deletion_matrix[rows], features.residue_index),
         with_coevolution=True,
+    )
+
+
+def features_of_chain(features: MSAFeatures, columns: slice, *, with_coevolution: bool = True) -> MSAFeatures:
+    """All features anew of one chain of a complex: its `columns`, and the sequences with a residue there.
+
+    As `featurize` makes them; residues keep their numbers.
+    """
+    rows = np.flatnonzero((features.tokens[:, columns] != GAP).any(axis=1))
+    return _features(
+        np.ascontiguousarray(features.tokens[rows, columns]),
+        np.ascontiguousarray(features.deletion_matrix[rows, columns]),
+        features.residue_index[columns],
+        with_coevolution=with_coevolution,
     )
 
 

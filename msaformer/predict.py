@@ -13,15 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from data_tools.alignment import Alignment, alignment_sha256
-from data_tools.features import CHAIN_BREAK, MSAFeatures, featurize
+from data_tools.features import CHAIN_BREAK, MSAFeatures, features_of_chain, featurize
 from data_tools.formats.colabfold import chain_columns
 from msaformer.attention_heads import Heads, checked_heads
-from msaformer.chains import chain_of_residue
+from msaformer.chains import chain_of_residue, chain_slices
 from msaformer.device import memory_bytes
 from msaformer.errors import PredictionError
 from msaformer.given import Given, mean_maps, samples_of
 from msaformer.model.attention_recorder import AttentionRecorder
-from msaformer.model.execution import UNOBSERVED, Execution
+from msaformer.model.execution import UNOBSERVED, AttentionObserver, Execution
 from msaformer.model.heads import BIN_EDGES, NUM_BINS
 from msaformer.parallel.axial import UNSHARDED, AxialSharding
 from msaformer.prediction import AttentionMaps, Prediction
@@ -77,6 +77,7 @@ def predict(
         alignment_depth=alignment.depth if coevolution else None,
         num_maps=len(attention),
         num_samples=most_samples,
+        is_complex=len(chain_columns(alignment)) > 1,
     )
     depth = plan.setting.depth
     if given.num_samples(depth, alignment.depth) < ensembles:
@@ -107,7 +108,9 @@ def predict_features(
 ) -> Prediction:
     """The same from features already made, as `execution` says and whatever memory that takes.
 
-    Attention is that of the first sample. `sequence` is the query; `chain_lengths` the residues of each chain of a
+    Pairs within a chain of a complex are predicted from the chain alone and the sequences that have residues there, as
+    a network trained on single chains expects; pairs of two chains from the whole. Attention is that of the whole, in
+    the first sample. `sequence` is the query; `chain_lengths` the residues of each chain of a
     complex, one chain if empty. Raises PredictionError when the features are of others.
     """
     given = Given() if given is None else given
@@ -116,9 +119,10 @@ def predict_features(
     recorder = AttentionRecorder(model.network, attention)
     numbers = _numbers_in_query(features, chain_lengths)
     depth = min(given.depth(model.network.config), features.depth)
-    num_samples = given.num_samples(depth, features.depth)
-    samples = samples_of(features, model.network.config, depth, num_samples, coevolution=given.coevolution)
-    contacts, distogram = mean_maps(model.network, samples, execution, recorder if attention else UNOBSERVED)
+    contacts, distogram = _maps(features, model, given, execution, recorder if attention else UNOBSERVED)
+    for own in chain_slices(chain_lengths) if len(chain_lengths) > 1 else ():
+        chain = features_of_chain(features, own, with_coevolution=given.coevolution)
+        contacts[own, own], distogram[own, own] = _maps(chain, model, given, execution)
     expected, spread = expected_distance(distogram)
     return Prediction(
         name=name,
@@ -133,7 +137,7 @@ def predict_features(
         model=run_identity(
             *(model, execution),
             sequences_used=depth,
-            ensembles=num_samples,
+            ensembles=given.num_samples(depth, features.depth),
             coevolution=given.coevolution,
         ),
         alignment_sha256=alignment_sha256(features.tokens, features.deletion_matrix),
@@ -142,6 +146,21 @@ def predict_features(
         sequence_weights=features.weights,
         attention=_attention_maps(attention, recorder, features.length) if attention else None,
     )
+
+
+def _maps(
+    features: MSAFeatures,
+    model: LoadedModel,
+    given: Given,
+    execution: Execution,
+    first_observer: AttentionObserver = UNOBSERVED,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Probabilities of contacts `[L, L]` and of distances `[L, L, K]`, all columns taken for one sequence."""
+    config = model.network.config
+    depth = min(given.depth(config), features.depth)
+    number = given.num_samples(depth, features.depth)
+    samples = samples_of(features, config, depth, number, coevolution=given.coevolution)
+    return mean_maps(model.network, samples, execution, first_observer)
 
 
 def _attention_maps(heads: Heads, recorder: AttentionRecorder, length: int) -> AttentionMaps:
@@ -174,16 +193,22 @@ def plan_within(
     alignment_depth: int | None = None,
     num_maps: int = 0,
     num_samples: int = 1,
+    is_complex: bool = False,
 ) -> MemoryPlan:
     """How `depth` sequences of `length` residues, or fewer sequences, are predicted; what is adapted is logged.
 
     The features of `alignment_depth` sequences, if given, are made first; `num_maps` attention maps are kept beside,
-    and the sums over `num_samples` samples. Raises PredictionError when nothing fits, saying what would.
+    the sums over `num_samples` samples, and a complex's maps while those of its chains are made. Raises PredictionError
+    when nothing fits, saying what would.
     """
     device = next(model.network.parameters()).device
     limit = memory_bytes(device) if resources.memory_bytes is None else resources.memory_bytes
-    sums = _FLOAT_BYTES * (1 + NUM_BINS) * length**2 if num_samples > 1 else 0
-    kept = {f"{num_maps} attention maps": num_maps * _FLOAT_BYTES * length**2, "sums over samples": sums}
+    maps = _FLOAT_BYTES * (1 + NUM_BINS) * length**2
+    kept = {
+        f"{num_maps} attention maps": num_maps * _FLOAT_BYTES * length**2,
+        "sums over samples": maps * (num_samples > 1),
+        "maps of the complex": maps * is_complex,
+    }
     beside = "".join(
         f"; {what} take {show_size(size)} of {show_size(limit)} beside" for what, size in kept.items() if size
     )

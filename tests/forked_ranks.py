@@ -97,9 +97,9 @@ def start(
     `environment`: what the launcher sets for a rank, from its number, `size` and a free port; by default torchrun's.
     """
     context = multiprocessing.get_context("forkserver")
-    _start_server()
+    start_server()
     folder.mkdir(parents=True, exist_ok=True)
-    port, job = _free_port(), Job([], [])
+    port, job = free_port(), Job([], [])
     for rank in range(size):
         variables = (environment or torchrun)(rank, size, port) if size > 1 else {}
         own = list(arguments if isinstance(arguments[0], str) else arguments[rank])
@@ -164,7 +164,7 @@ def _run(arguments: list[str], variables: Mapping[str, str], file: Path, fault: 
     run_and_exit()
 
 
-def _start_server() -> None:
+def start_server() -> None:
     """Start the process that all are forked from, if it is not there."""
     before = dict(os.environ)
     path = [str(TESTS.parent), str(TESTS), *filter(None, [before.get("PYTHONPATH")])]
@@ -177,7 +177,7 @@ def _start_server() -> None:
         os.environ.update(before)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         return int(bound.getsockname()[1])

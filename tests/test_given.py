@@ -119,6 +119,8 @@ def test_the_sums_over_samples_are_in_the_memory_plan() -> None:
     plan_within(Resources(limit + size), model, 3, 300, "toy", num_samples=4)
     with pytest.raises(PredictionError, match=r"needs .*; sums over samples take 13\.7 MB of .* beside"):
         plan_within(Resources(limit + size // 2), model, 3, 300, "toy", num_samples=4)
+    with pytest.raises(PredictionError, match=r"maps of the complex take 13\.7 MB of .* beside"):
+        plan_within(Resources(limit + size // 2), model, 3, 300, "toy", is_complex=True)
 
 
 def test_without_co_evolution_no_map_is_made_and_the_network_sees_what_a_share_of_its_training_saw(

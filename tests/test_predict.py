@@ -8,15 +8,19 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
 from prediction_cases import alignment, assert_same, random_model
 from training_cases import hairpin
 
 from data_tools.alignment import Alignment
+from data_tools.alphabet import GAP
 from data_tools.annotations import Annotations, ChainSegment
 from data_tools.features import featurize
 from data_tools.features_memory import features_bytes
+from data_tools.formats.colabfold import split_chains
 from msaformer import __version__
 from msaformer.errors import ConfigError, PredictionError
+from msaformer.given import Given
 from msaformer.model.execution import UNOBSERVED, ExecutedModule
 from msaformer.model.heads import BIN_EDGES, NUM_BINS
 from msaformer.model.model import MSAFormer
@@ -77,8 +81,8 @@ def test_a_column_left_out_of_the_query_leaves_its_number_free(model: LoadedMode
     assert not np.array_equal(prediction.contact_probs, predict(given, model, name="toy").contact_probs)
 
 
-def test_chains_are_shown_to_the_network_farther_apart_than_it_can_tell(model: LoadedModel) -> None:
-    """Far enough: a break of 10,000 residues predicts the same, no break another."""
+def test_two_chains_are_shown_to_the_network_farther_apart_than_it_can_tell(model: LoadedModel) -> None:
+    """Far enough: a break of 10,000 residues predicts the same between them, no break another."""
     given = alignment(6, 12)
     chains = Annotations(chains=(ChainSegment(5, 1), ChainSegment(7, 2)))
     complex_of = Alignment(given.names, given.tokens, given.deletion_matrix, annotations=chains)
@@ -89,8 +93,33 @@ def test_chains_are_shown_to_the_network_farther_apart_than_it_can_tell(model: L
     features = featurize(given)
     index = np.where(np.arange(12) < 5, 0, 10_000) + np.arange(12)
     apart = replace(features, residue_index=index.astype(np.int32))
-    assert_same(found, predict_features(apart, given.query, model, name="toy"))
-    assert not np.array_equal(found.contact_probs, predict(given, model, name="toy").contact_probs)
+    between, at_once = np.s_[:5, 5:], predict_features(apart, given.query, model, name="toy")
+    together = predict(given, model, name="toy")
+    for maps in ("contact_probs", "distogram_probs", "expected_distance", "distance_std"):
+        assert_array_equal(getattr(found, maps)[between], getattr(at_once, maps)[between])
+        assert_array_equal(getattr(found, maps)[between], getattr(found, maps).swapaxes(0, 1)[between])
+        assert not np.array_equal(getattr(found, maps)[between], getattr(together, maps)[between])
+
+
+@pytest.mark.parametrize("given", [Given(), Given(max_depth=3, ensembles=2), Given(coevolution=False)])
+def test_a_chain_of_a_complex_is_predicted_as_if_it_were_alone(model: LoadedModel, given: Given) -> None:
+    """Whatever stands beside it: here two paired sequences, two of the first chain and two of the second."""
+    whole = alignment(7, 12)
+    tokens = whole.tokens.copy()
+    tokens[3:5, 5:] = tokens[5:, :5] = GAP
+    deletions = whole.deletion_matrix.copy()
+    deletions[0, 3] = deletions[0, 8] = 2  # residues of the query that have no column
+    chains = Annotations(chains=(ChainSegment(5, 1), ChainSegment(7, 1)))
+    complex_of = Alignment(whole.names, tokens, deletions, annotations=chains)
+    settings = {name: getattr(given, name) for name in ("max_depth", "ensembles", "coevolution")}
+    found = predict(complex_of, model, name="toy", **settings)
+    for own, chain in zip((np.s_[:5], np.s_[5:]), split_chains(complex_of), strict=True):
+        alone = predict(chain, model, name="toy", **settings)
+        assert alone.depth == 5
+        for maps in ("contact_probs", "distogram_probs"):
+            assert_array_equal(getattr(found, maps)[own, own], getattr(alone, maps))
+        for maps in ("expected_distance", "distance_std"):  # sums over bins in float32, in any order
+            assert_allclose(getattr(found, maps)[own, own], getattr(alone, maps), rtol=1e-5)
 
 
 def test_chains_that_do_not_make_the_query_are_refused(model: LoadedModel) -> None:

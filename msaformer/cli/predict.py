@@ -157,7 +157,7 @@ def command(
     given = Given(max_depth or model.network.config.max_depth, ensembles or 1, not no_coevolution)
     wanted = Earlier(model.sha256, given, bool(fewer_sequences), heads)
     group = process_group(
-        launch, axial=launch.world_size, timeout_s=_TIMEOUT_S, use_cuda=where.type == "cuda"
+        launch, axial=launch.world_size, timeout_s=_TIMEOUT_S, use_cuda=where.type == "cuda", say=print_error
     )
     with group as ranks:
         draw = draw if draw is not None or len(targets) == 1 else False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from msaformer.cli.messages import progress_is_shown
+from msaformer.cli.messages import print_error, progress_is_shown
 
 if TYPE_CHECKING:
     from msaformer.config import Config
@@ -104,6 +104,7 @@ def _train(context: click.Context, load: Callable[[], Config], *, resume: bool, 
             use_cuda=use_cuda,
             alone=config.parallel.engine == "deepspeed",
             store=meeting.store,
+            say=print_error,
         )
     with group as ranks:
         try:

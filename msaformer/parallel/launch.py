@@ -17,7 +17,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -28,6 +28,7 @@ from torch._C._distributed_c10d import HashStore, Store
 from msaformer.errors import ConfigError, PeerError
 from msaformer.parallel.axial import UNSHARDED, AxialSharding
 from msaformer.parallel.ranks import Ranks
+from msaformer.parallel.watch import Say, watch_ranks
 
 _FIRST_PORT: Final = 20_000  # below Linux's ephemeral ports, which begin at 32,768
 _NUM_PORTS: Final = 10_000
@@ -81,6 +82,10 @@ def find_launch(environment: Mapping[str, str]) -> Launch:
     return Launch()
 
 
+def _say_plainly(error: PeerError) -> None:
+    print(f"error: {error}", file=sys.stderr, flush=True)
+
+
 @contextmanager
 def process_group(
     launch: Launch,
@@ -90,12 +95,16 @@ def process_group(
     use_cuda: bool,
     alone: bool = False,
     store: Store | None = None,
+    say: Say = _say_plainly,
 ) -> Iterator[Ranks]:
     """Join the group of all ranks for the length of a `with` block; one process joins nothing, unless `alone`.
 
     `store`: where the ranks have met already; by default at MASTER_ADDR and MASTER_PORT. Everything that holds a
-    group or a tensor in flight must be gone when the block ends. Raises ConfigError when `axial` does not divide the
-    number of ranks, PeerError when another rank is lost within the block.
+    group or a tensor in flight must be gone when the block ends. A process that still waits for a lost rank after
+    some seconds is ended with exit code 1, after `say` (`msaformer.parallel.watch`).
+
+    Raises ConfigError when `axial` does not divide the number of ranks, PeerError when another rank is lost within
+    the block.
     """
     check_axial(launch, axial)
     if launch.world_size == 1 and not alone:
@@ -114,13 +123,16 @@ def process_group(
             world_size=launch.world_size,
             timeout=datetime.timedelta(seconds=timeout_s),
         )
-        yield Ranks(
+        ranks = Ranks(
             rank=launch.rank,
             world_size=launch.world_size,
             local_rank=launch.local_rank,
             local_size=launch.local_size,
             axial=_axial_group(launch, axial),
         )
+        is_alone = launch.world_size == 1
+        with nullcontext() if is_alone else watch_ranks(ranks, os.environ["MASTER_ADDR"], say):
+            yield ranks
     except RuntimeError as error:
         if not (isinstance(error, dist.DistError) or _LOST.search(str(error))):
             raise
