@@ -28,7 +28,7 @@ from ablation_table import read_run, table, write_tables
 from data_tools.atomic import atomic_path
 from data_tools.errors import DataToolsError
 from msaformer.config_file import load_config
-from msaformer.errors import ConfigError, MSAFormerError
+from msaformer.errors import CheckpointError, ConfigError, MSAFormerError
 
 SCORES: Final = "scores.json"
 _SCORER: Final = Path(__file__).with_name("ablation_scores.py")
@@ -74,7 +74,9 @@ def parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "-o", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="of all runs"
     )
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this one; also again")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="train this one; also again"
+    )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time")
     parser.add_argument(
         "--proteins", type=int, default=80, metavar="N", help="the first so many are scored on"
@@ -163,15 +165,19 @@ def is_scored(output: Path, arguments: argparse.Namespace) -> bool:
     return task.identity().items() <= content.items()
 
 
+def is_done(ablation: Ablation, plan: Plan, arguments: argparse.Namespace, is_wanted: bool) -> bool:
+    """Whether it is trained and scored; what is not wanted and of another configuration is not."""
+    try:
+        return is_trained(ablation, plan) and is_scored(plan.output(ablation.name), arguments)
+    except CheckpointError:
+        if is_wanted:
+            raise
+        return False
+
+
 def report(wanted: Sequence[Ablation], plan: Plan, arguments: argparse.Namespace) -> None:
-    """Write the tables of all that is done, and print where they lie."""
-    done = [
-        ablation
-        for ablation in wanted
-        if ablation.is_scored
-        and is_trained(ablation, plan)
-        and is_scored(plan.output(ablation.name), arguments)
-    ]
+    """Write the tables of all that is done, now or earlier, and print where they lie."""
+    done = [one for one in plan.ablations if one.is_scored and is_done(one, plan, arguments, one in wanted)]
     if not done:
         return
     runs = [read_run(one, plan.output(one.name), plan.output(one.name) / SCORES) for one in done]

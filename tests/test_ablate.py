@@ -137,7 +137,14 @@ def test_runs_are_trained_scored_and_put_beside_the_base_and_nothing_is_repeated
     shutil.copy(runs / "pre" / "weights.safetensors", runs / "base" / "weights.safetensors")
     assert ablate(listing, runs) == 0  # scored again, as the scores are of other weights
     assert capsys.readouterr().err == "base: done\n"
-    assert ablate(listing, runs, "-o", "training.seed=3") == 1
+    names = {"base", "wide", "pretrained"}
+    assert ablate(listing, runs, "--only", "wide") == 0
+    assert set(pd.read_csv(runs / "ablations.csv")["name"]) == names  # what was done earlier stays
+    other = [line | {"set": "model.c_z=32"} if line["name"] == "wide" else line for line in LINES]
+    assert ablate(write_list(tmp_path, other), runs, "--only", "pretrained") == 0
+    assert set(pd.read_csv(runs / "ablations.csv")["name"]) == names - {"wide"}  # it is another one now
+    capsys.readouterr()
+    assert ablate(write_list(tmp_path, LINES), runs, "-o", "training.seed=3") == 1
     assert "made by another configuration: training.seed was 0, is 3" in capsys.readouterr().err
 
 
