@@ -9,7 +9,8 @@ far as it is not done yet:
     OUT/stores     training and validation examples of DATA_DIR, but for the ids in IDS
     OUT/first      multi-task training on structures of a network that is cheaper by a third, without triangle
                    attention, by configs/small-first.yaml
-    OUT/train      more of it, of the whole network from there, by configs/small.yaml; weights.safetensors is the
+    OUT/second     more of it, of the whole network from there, by configs/small-second.yaml
+    OUT/train      more of it, with less weight on the distances, by configs/small.yaml; weights.safetensors is the
                    moving average after the last step, weights-best.safetensors the one that validated best
 
 --pretraining puts self-supervised pre-training on all training alignments before these, by
@@ -129,7 +130,11 @@ def stages(arguments: argparse.Namespace) -> list[Stage]:
     if arguments.steps is not None:
         common.append(f"training.steps={arguments.steps}")
     validated = [f"data.validation={quoted(out / 'stores' / 'val')}", "training.best_by=contact_loss"]
-    plan = [("first training", "small-first", "first", validated), ("training", "small", "train", validated)]
+    plan = [
+        ("first training", "small-first", "first", validated),
+        ("second training", "small-second", "second", validated),
+        ("training", "small", "train", validated),
+    ]
     if arguments.pretraining:
         plan.insert(0, ("pre-training", "small-pretrain", "pretrain", []))
     runs: list[Stage] = []

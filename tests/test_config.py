@@ -41,11 +41,17 @@ def test_fine_tuning_goes_on_from_pre_training_which_asks_for_no_labels() -> Non
 
 
 def test_the_stages_of_the_small_model_have_one_trunk_but_for_what_it_grows_by() -> None:
-    pretrain, first, small = (
-        load_config(FOLDER / f"{name}.yaml") for name in ("small-pretrain", "small-first", "small")
+    pretrain, first, second, small, finetune = (
+        load_config(FOLDER / f"{name}.yaml")
+        for name in ("small-pretrain", "small-first", "small-second", "small", "finetune-released")
     )
     assert pretrain.model == first.model == small.model.model_copy(update={"triangles": "multiplication"})
     assert small.model.triangles == "both"
+    assert second.model == small.model == finetune.model
+    assert (
+        len({stage.training.seed for stage in (first, second, small)}) == 3
+    )  # else each would see the same crops
+    assert finetune.loss == small.loss
     assert pretrain.loss.contact == pretrain.loss.distogram == pretrain.loss.orientation == 0
 
 

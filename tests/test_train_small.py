@@ -66,6 +66,7 @@ def test_a_recipe_stopped_within_and_between_its_stages_makes_the_weights_of_one
     assert out == f"{whole / 'train' / 'weights.safetensors'}\n"
     assert f"starts from weights of small-pretrain from {whole / 'pretrain'}" in err
     assert f"starts from weights of small-first from {whole / 'first'}" in err
+    assert f"starts from weights of small-second from {whole / 'second'}" in err
     assert built == [
         ["data", "--split", split, "-o", str(whole / "stores" / split), "--overwrite"]
         for split in ("train", "val")
@@ -84,13 +85,19 @@ def test_a_recipe_stopped_within_and_between_its_stages_makes_the_weights_of_one
         capsys.readouterr().err.splitlines()[-1]
         == "next: first training from step 0 of 2; the same command goes on"
     )
-    for stage in ("first", "train"):
+    for stage in ("first", "second", "train"):
         at_step(1, stop)
         assert run(cut, "--pretraining", "--minutes", "30") == 143
         assert not (cut / stage / "checkpoints" / "step-00000002").exists()
     assert run(cut, "--pretraining", "--minutes", "30") == 0
     assert capsys.readouterr().out == f"{cut / 'train' / 'weights.safetensors'}\n"
-    for name in ("pretrain/weights", "first/weights", "train/weights", "train/weights-best"):
+    for name in (
+        "pretrain/weights",
+        "first/weights",
+        "second/weights",
+        "train/weights",
+        "train/weights-best",
+    ):
         assert (cut / f"{name}.safetensors").read_bytes() == (whole / f"{name}.safetensors").read_bytes()
     assert run(cut, "--pretraining") == 0  # nothing is left to be done
     assert len(built) == 4

@@ -50,11 +50,11 @@ class NeffBand(NamedTuple):
 
 # Smallest and largest mean of the tables "Long range by Neff" of msaformer/pretrained/README.md, bundled weights.
 NEFF_BANDS: Final = (
-    NeffBand(30, "very shallow", 0.25, 0.29),
-    NeffBand(100, "shallow", 0.36, 0.40),
-    NeffBand(300, "fairly deep", 0.46, 0.63),
-    NeffBand(1000, "deep", 0.55, 0.59),
-    NeffBand(None, "very deep", 0.64, 0.68),
+    NeffBand(30, "very shallow", 0.25, 0.30),
+    NeffBand(100, "shallow", 0.38, 0.42),
+    NeffBand(300, "fairly deep", 0.47, 0.66),
+    NeffBand(1000, "deep", 0.56, 0.61),
+    NeffBand(None, "very deep", 0.65, 0.69),
 )
 
 
