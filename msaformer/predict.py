@@ -110,8 +110,8 @@ def predict_features(
 
     Pairs within a chain of a complex are predicted from the chain alone and the sequences that have residues there, as
     a network trained on single chains expects; pairs of two chains from the whole. Attention is that of the whole, in
-    the first sample. `sequence` is the query; `chain_lengths` the residues of each chain of a
-    complex, one chain if empty. Raises PredictionError when the features are of others.
+    the first sample. `sequence` is the query; `chain_lengths` the residues of each chain of a complex, one chain if
+    empty. Raises PredictionError when the features are of others.
     """
     given = Given() if given is None else given
     attention = checked_heads(attention, model.network.config, "attention")

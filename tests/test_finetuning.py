@@ -70,8 +70,8 @@ def test_ten_families_make_the_released_weights_better_at_those_held_out(
         "training.tensorboard=false",
         "data.num_workers=0",
     ]
-    keys += ["training.steps=24", "training.validate_every=6"]
-    keys += ["optimizer.learning_rate=0.002", "optimizer.warmup_steps=2", "optimizer.ema_decay=0.5"]
+    keys += ["training.steps=18", "training.validate_every=6"]
+    keys += ["optimizer.learning_rate=0.006", "optimizer.warmup_steps=2", "optimizer.ema_decay=0.5"]
     assert main(["train", "-c", str(CONFIG), *(word for key in keys for word in ("-o", key))]) == 0
     assert "starts from weights of small" in capsys.readouterr().err
     losses = [line["contact_loss"] for line in log_records(output) if line["kind"] == "validation"]
@@ -80,7 +80,7 @@ def test_ten_families_make_the_released_weights_better_at_those_held_out(
     weights = str(output / "weights-best.safetensors")
     held_out, distances = found[-1], hairpin_distances(LENGTHS[-1])
     before, after = (predict(held_out, one, tmp_path) for one in ("small", weights))
-    assert surprise(after, distances) < 0.95 * surprise(before, distances)
+    assert surprise(after, distances) < 0.9 * surprise(before, distances)
     first, last = (precision_table(probs, distances)[2] for probs in (before, after))
     assert first.range == "long"
     assert last.p_at_l > first.p_at_l

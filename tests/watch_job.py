@@ -26,7 +26,7 @@ def run(rank: int, size: int, port: int, folder: Path, deed: Deed, grace_s: floa
     """Do `deed` in a group; what is said goes to FOLDER/RANK.txt."""
     torch.set_num_threads(1)
     sys.stderr = (folder / f"{rank}.txt").open("w", buffering=1)
-    watch.watch_ranks.__wrapped__.__defaults__ = (grace_s,)  # type: ignore[attr-defined]
+    watch._GRACE_S = grace_s  # type: ignore[misc]
     try:
         launch = Launch(rank, size, rank, size, "127.0.0.1", port)
         with process_group(launch, axial=1, timeout_s=1800, use_cuda=False) as ranks:

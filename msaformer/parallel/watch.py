@@ -35,11 +35,11 @@ Say = Callable[[PeerError], None]
 
 
 @contextmanager
-def watch_ranks(ranks: Ranks, address: str, say: Say, grace_s: float = _GRACE_S) -> Iterator[None]:
+def watch_ranks(ranks: Ranks, address: str, say: Say) -> Iterator[None]:
     """End this process with code 1 when another rank is lost within the block, and this one has not left by itself.
 
-    All ranks must enter; `address` is that of rank 0. A rank has `grace_s` seconds to leave; `say` tells why it did
-    not live on. One that cannot reach rank 0 says so, and neither is watched nor watches.
+    All ranks must enter; `address` is that of rank 0. A rank has ten seconds to leave; `say` tells why it did not
+    live on. One that cannot reach rank 0 says so, and neither is watched nor watches.
     """
     listener = _listen(address) if ranks.rank == 0 else None
     port = ranks.from_first(0 if listener is None else listener.getsockname()[1])
@@ -56,7 +56,7 @@ def watch_ranks(ranks: Ranks, address: str, say: Say, grace_s: float = _GRACE_S)
             "until parallel.timeout_s is over",
             *(ranks.rank, wanted - len(others), wanted, port, address),
         )
-    watch = _Watch(ranks.rank, others, say, grace_s)
+    watch = _Watch(ranks.rank, others, say)
     try:
         yield
         watch.take_leave()
@@ -67,11 +67,10 @@ def watch_ranks(ranks: Ranks, address: str, say: Say, grace_s: float = _GRACE_S)
 class _Watch:
     """The connections of one rank, looked after by a thread."""
 
-    def __init__(self, rank: int, others: list[socket.socket], say: Say, grace_s: float) -> None:
+    def __init__(self, rank: int, others: list[socket.socket], say: Say) -> None:
         self._rank = rank
         self._others = others
         self._say = say
-        self._grace_s = grace_s
         self._left = threading.Event()
         self._wake, self._waker = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="watch of the ranks", daemon=True)
@@ -115,12 +114,12 @@ class _Watch:
         """Pass the loss on to the other ranks, and end this one unless it ends by itself in time."""
         for connection in self._others:
             _hang_up(connection)
-        if self._left.wait(self._grace_s):
+        if self._left.wait(_GRACE_S):
             return
         self._say(
             PeerError(
                 f"rank {self._rank}: another rank was lost; the first error of the job says why (this one still waited "
-                f"for it {self._grace_s:g} s later)"
+                f"for it {_GRACE_S:g} s later)"
             )
         )
         os._exit(1)
